@@ -1,0 +1,1 @@
+export { deepStrictEqual as assertEquals, ok as assert } from "node:assert";

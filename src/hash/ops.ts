@@ -1,0 +1,87 @@
+// This module is browser compatible.
+//
+// The batch-hash interface: which messages the engine can ask for (one op for
+// each message form of the schemes, see docs/architecture.md), how their lists
+// are laid out, and the hasher that answers them. Offsets are byte offsets into
+// the page pool; lists are u32 words in the same pool. Entries of one call never
+// depend on one another's output, so an implementation may take them in any
+// order, several at a time.
+
+/** `[offset, length, out]`: out = H(bytes). Any length, zero included. */
+export const OP_VALUE = 0;
+/** `[left, right, out]`: out = H(left32 ‖ right32). */
+export const OP_PAIR = 1;
+/** `[left, right, out]`: as {@linkcode OP_PAIR}, top bit of out cleared. */
+export const OP_PAIR_TOP_CLEARED = 2;
+/** `[key32, valueHash, out]`: as {@linkcode OP_PAIR}, top bit of out set. */
+export const OP_PAIR_TOP_SET = 3;
+/** `[left, right, out]`: out = H((l[0] & 0x7f) ‖ l[1..] ‖ r), the JAM branch. */
+export const OP_PAIR_LEFT_MASKED = 4;
+/**
+ * `[key31, value or hash, length, out]`: the 64-byte JAM leaf. Up to 32 bytes
+ * of value are embedded; for longer ones the second word is the offset of the
+ * value's 32-byte hash.
+ */
+export const OP_JAM_LEAF = 5;
+/** `[stem31, slotRoot, out]`: out = H(stem ‖ 00 ‖ slotRoot). */
+export const OP_STEM = 6;
+/** `[key, keyLength, value32, out]`: out = H(00 ‖ key ‖ value). */
+export const OP_EIP8297_LEAF = 7;
+/**
+ * `[key, firstBit, bitCount, left, right, out]`: out = H(01 ‖ u16 bitCount ‖
+ * bits `firstBit..firstBit + bitCount` of key, packed MSB first and zero
+ * padded ‖ left32 ‖ right32).
+ */
+export const OP_EIP8297_BRANCH = 8;
+
+/** u32 words in one list entry of each op. */
+export const OP_WORDS: readonly number[] = [3, 3, 3, 3, 3, 4, 3, 4, 6];
+
+/** Position of the `out` word inside a list entry of each op: the last one. */
+export const OP_OUT_WORD: readonly number[] = OP_WORDS.map((n) => n - 1);
+
+/** Longest key that the EIP-8297 ops take, in bytes. */
+export const EIP8297_KEY_BYTES_MAX = 255;
+
+/** Hashes batches of messages that lie in the page pool. */
+export interface BatchHasher {
+  /** What does the work, for `metrics()`: `"js"`, `"wasm-simd"`, ... */
+  readonly engine: string;
+  /** Messages hashed so far (a digest is one). */
+  readonly hashes: number;
+  /**
+   * Hashes `count` messages. `out` may be `left` or `right` of its own entry.
+   *
+   * @param op One of the `OP_*` constants.
+   * @param list Byte offset, a multiple of 16, of `count * OP_WORDS[op]` words.
+   * @param count Entries in the list; 0 is allowed.
+   */
+  hashBatch(op: number, list: number, count: number): void;
+  /**
+   * Hashes bytes that lie outside the pool into the pool.
+   *
+   * @param message Any length up to 512 MiB.
+   * @param out Byte offset of the 32-byte result.
+   */
+  digest(message: Uint8Array, out: number): void;
+}
+
+/**
+ * A hasher that only counts: for tests of hash counts at sizes where hashing
+ * would take too long. It writes nothing.
+ */
+export function countingHasher(): BatchHasher {
+  let hashes = 0;
+  return {
+    engine: "counting",
+    get hashes(): number {
+      return hashes;
+    },
+    hashBatch(_op: number, _list: number, count: number): void {
+      hashes += count;
+    },
+    digest(): void {
+      hashes += 1;
+    },
+  };
+}

@@ -1,0 +1,79 @@
+// This module is browser compatible.
+
+// The JAM family: 31-byte keys, 64-byte nodes whose first bit tells leaves (1)
+// from branches (0). Specification: Gray Paper 0.7, appendix D.2 (D.3: branch
+// B and leaf L).
+
+import type { HashFunction, Scheme } from "./scheme.ts";
+import { pairScheme } from "./scheme.ts";
+
+/**
+ * The 64 bytes of a branch: the first bit of the left hash is dropped.
+ *
+ * @param left Hash of the left child, 32 bytes.
+ * @param right Hash of the right child, 32 bytes.
+ * @returns 64 fresh bytes.
+ */
+export function jamBranchNode(
+  left: Uint8Array,
+  right: Uint8Array,
+): Uint8Array {
+  const node = new Uint8Array(64);
+  node.set(left);
+  node[0] &= 0x7f;
+  node.set(right, 32);
+  return node;
+}
+
+/**
+ * The 64 bytes of a leaf: values up to 32 bytes are embedded, longer ones
+ * hashed.
+ *
+ * @param hash The hash function.
+ * @param key 31 bytes.
+ * @param value The value, or its hash.
+ * @param hashed Whether `value` is the hash of a value over 32 bytes.
+ * @returns 64 fresh bytes.
+ */
+export function jamLeafNode(
+  hash: HashFunction,
+  key: Uint8Array,
+  value: Uint8Array,
+  hashed: boolean,
+): Uint8Array {
+  const node = new Uint8Array(64);
+  const embedded = !hashed && value.length <= 32;
+  node[0] = embedded ? 0x80 | value.length : 0xc0;
+  node.set(key, 1);
+  node.set(embedded || hashed ? value : hash(value), 32);
+  return node;
+}
+
+/**
+ * Makes a scheme of the JAM family. Internal: for the scheme files and tests.
+ *
+ * @param id Scheme byte.
+ * @param name Scheme name.
+ * @param hashName Name of the hash function.
+ * @param hash The hash function.
+ * @returns The scheme.
+ */
+export function jamScheme(
+  id: number,
+  name: string,
+  hashName: string,
+  hash: HashFunction,
+): Scheme {
+  return pairScheme({
+    name,
+    id,
+    family: "jam",
+    hashName,
+    keyBytesMin: 31,
+    keyBytesMax: 31,
+    valueBytes: undefined,
+    hash,
+    terminal: (key, value, hashed) =>
+      hash(jamLeafNode(hash, key, value, hashed)),
+  }, (left, right) => hash(jamBranchNode(left, right)));
+}

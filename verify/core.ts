@@ -1,0 +1,4 @@
+// This module is browser compatible.
+
+export * from "./errors.ts";
+export * from "./scheme.ts";

@@ -1,0 +1,790 @@
+// This module is browser compatible.
+//
+// Structural edits: puts and deletes of sorted keys turn one version's tree
+// into the next, copy-on-write, without hashing. What the hashing pass has to
+// do is left behind as flags:
+//
+// * DIRTY on a node: its cached hash is to be computed anew; all its ancestors
+//   are dirty too. On a child entry above a clean page: only the page's root
+//   node, because it stands under another join now.
+// * EXTEND on a node: a delete moved it up; its hash is to be lifted further.
+//
+// The hash of a page's root node is kept in the entry that leads to the page
+// (its *home*), so moving a subtree under another join never touches its page.
+// Level 0 of a path is the anchor, a page-like cell with one child entry for
+// the root page; the tree's own pages are levels 1 and up.
+//
+// Fill: an overfull page is cut at its root join. A half that is at least
+// `minFill` (5/16 of a page) becomes a page, a smaller one moves up into the
+// parent page; a page that falls below it is dissolved into its parent. So
+// every page but the root's stays at least that full, for any keys.
+
+import type { Scheme } from "@stemma/verify";
+import { KeyPrefixError } from "../errors.ts";
+import { bitAt, keyRecordBytes, partAt, PREFIX, SAME } from "./keys.ts";
+import {
+  align4,
+  AT_GARBAGE,
+  AT_HEAP,
+  AT_LIVE,
+  AT_SLOTS,
+  CHILD,
+  CHILD_RECORD_BYTES,
+  DEPTH_MASK,
+  DEPTH_NONE,
+  DIRTY,
+  EXTEND,
+  hashAt,
+  JOIN,
+  KIND_SHIFT,
+  metaAt,
+  NONE,
+  OVERFLOW,
+  PAGE_HEADER_BYTES,
+  TERMINAL,
+} from "./layout.ts";
+import type { Pages } from "./pages.ts";
+import type { PagePool } from "./pool.ts";
+
+/** Depth at which the slots of a stem begin, in the EIP-7864 schemes. */
+export const STEM_BITS = 248;
+const ANCHOR_BYTES = 512;
+const ANCHOR_ENTRY = 0;
+
+/** What a version's tree hangs on. */
+export interface TreeRoot {
+  /** Page number of the root page; 0 for the empty tree. */
+  page: number;
+  /** Depth of the topmost join, or `DEPTH_NONE`. */
+  depth: number;
+  /** Checksum of the root page, [low, high]; both 0 when not written yet. */
+  sum: [number, number];
+  /** The root: 32 bytes. */
+  hash: Uint8Array;
+}
+
+/** Who gives out page numbers and hears of what an edit replaces. */
+export interface EditHost {
+  /** A free page number. */
+  allocatePage(): number;
+  /** A page made by `birth` is no part of the new version. */
+  supersede(page: number, birth: number): void;
+  /** A terminal is about to be changed or deleted. */
+  before(f: number, n: number): void;
+}
+
+/** One value as it goes into a page. */
+export interface Stored {
+  /** Bytes behind the key: the value, or an overflow reference. */
+  bytes: Uint8Array;
+  at: number;
+  length: number;
+  overflow: boolean;
+}
+
+/** Applies puts and deletes to a tree. One edit runs at a time in a pool. */
+export class TreeEdit {
+  readonly pool: PagePool;
+  readonly #pages: Pages;
+  readonly #family: Scheme["family"];
+  readonly #minFill: number;
+  readonly #host: EditHost;
+  /** Where nodes flagged EXTEND stood: home cell → depth + 4096 * key offset. */
+  readonly extended: Map<number, number> = new Map();
+  #frames: Int32Array = new Int32Array(64);
+  #entries: Int32Array = new Int32Array(64);
+  #top = 0;
+  #writable = 0;
+  #birth = 0;
+  #keys: Uint8Array = new Uint8Array(0);
+  #lastAt = -1;
+  #lastBytes = 0;
+  #lastDepth = 0;
+
+  constructor(pool: PagePool, scheme: Scheme, host: EditHost) {
+    this.pool = pool;
+    this.#pages = pool.pages;
+    this.#family = scheme.family;
+    this.#host = host;
+    this.#minFill = Math.floor((pool.pageBytes - PAGE_HEADER_BYTES) * 5 / 16);
+    this.#frames[0] = pool.anchorAt;
+  }
+
+  /** Bytes of keys that the puts and deletes of this part refer to. */
+  get keys(): Uint8Array {
+    return this.#keys;
+  }
+
+  /**
+   * Starts a part of an edit; every part ends with the hashing pass.
+   *
+   * @param root The tree to change.
+   * @param birth Id of the version being made.
+   * @param keys The bytes that key offsets refer to, unchanged until the end.
+   */
+  start(root: TreeRoot, birth: number, keys: Uint8Array): void {
+    const { pages } = this.pool, f = this.pool.anchorAt;
+    this.pool.unpinAll();
+    this.extended.clear();
+    pages.u8.fill(0, f, f + ANCHOR_BYTES);
+    pages.u16[f + AT_HEAP >> 1] = ANCHOR_BYTES;
+    pages.u16[f + AT_SLOTS >> 1] = 1;
+    pages.u16[f + AT_LIVE >> 1] = 1;
+    pages.makeChild(f, ANCHOR_ENTRY, root.page, root.depth, NONE);
+    pages.setRoot(f, ANCHOR_ENTRY);
+    const i = pages.record(f, ANCHOR_ENTRY) >> 2;
+    [pages.u32[i + 1], pages.u32[i + 2]] = root.sum;
+    pages.u8.set(root.hash, hashAt(f, ANCHOR_ENTRY));
+    this.#birth = birth;
+    this.#keys = keys;
+    this.#top = 0;
+    this.#writable = 0;
+    this.#lastAt = -1;
+  }
+
+  /** The tree as it stands; its hash is good after the hashing pass. */
+  root(): TreeRoot {
+    const { pages } = this.pool, f = this.pool.anchorAt;
+    const cell = hashAt(f, ANCHOR_ENTRY);
+    const i = pages.record(f, ANCHOR_ENTRY) >> 2;
+    return {
+      page: pages.childPage(f, ANCHOR_ENTRY),
+      depth: pages.u16[metaAt(f, ANCHOR_ENTRY) + 2],
+      sum: [pages.u32[i + 1], pages.u32[i + 2]],
+      hash: pages.u8.slice(cell, cell + 32),
+    };
+  }
+
+  /**
+   * Sets a key.
+   *
+   * @param at Offset of the key in the part's key bytes.
+   * @param length Length of the key.
+   * @returns Whether anything changed.
+   * @throws {KeyPrefixError} When the key is a prefix of another, or the other
+   *   way round.
+   */
+  put(at: number, length: number, value: Stored): boolean {
+    let told = false;
+    for (;;) {
+      const n = this.#seek(at, length);
+      if (n === NONE) return this.#plant(at, length, value);
+      const f = this.#frames[this.#top];
+      const depth = this.#partFrom(at, length, f, n);
+      if (depth >= 0) {
+        if (this.#insert(at, length, value, depth)) return true;
+        continue;
+      }
+      if (depth !== SAME) throw prefixError(depth);
+      if (!told) {
+        if (this.#isSame(f, n, value)) return false;
+        this.#host.before(f, n);
+        told = true;
+      }
+      if (this.#update(at, length, n, value)) return true;
+    }
+  }
+
+  /** Deletes a key; returns whether it was there. */
+  delete(at: number, length: number): boolean {
+    const n = this.#seek(at, length);
+    if (n === NONE) return false;
+    const f = this.#frames[this.#top];
+    const depth = this.#partFrom(at, length, f, n);
+    if (depth !== SAME) return false;
+    this.#host.before(f, n);
+    this.#makeWritable(this.#top);
+    this.#remove(this.#top, n, at);
+    this.#rebalance(at, length);
+    return true;
+  }
+
+  /** Remembers how far the path matches the key, for the next seek. */
+  #partFrom(at: number, length: number, f: number, n: number): number {
+    const pages = this.#pages;
+    const depth = partAt(
+      this.#keys,
+      at,
+      length,
+      pages.u8,
+      pages.keyAt(f, n),
+      pages.keyBytes(f, n),
+    );
+    this.#lastAt = at;
+    this.#lastBytes = length;
+    this.#lastDepth = depth === SAME ? DEPTH_NONE : Math.max(depth, 0);
+    return depth;
+  }
+
+  /**
+   * Walks to the terminal where the key is or would part from the tree; starts
+   * from the part of the last path that the key shares.
+   *
+   * @returns The terminal's node in the page at the top of the path, or NONE.
+   */
+  #seek(at: number, length: number): number {
+    const pages = this.#pages, u16 = pages.u16, keys = this.#keys;
+    let level = this.#sharedLevel(at, length);
+    if (level === 0) {
+      if (pages.childPage(this.pool.anchorAt, ANCHOR_ENTRY) === 0) {
+        this.#top = 0;
+        this.#writable = 0;
+        return NONE;
+      }
+      level = this.#enter(0, ANCHOR_ENTRY);
+    }
+    let f = this.#frames[level], n = pages.root(f);
+    for (;;) {
+      const i = metaAt(f, n), meta = u16[i], kind = meta >> KIND_SHIFT;
+      if (kind === JOIN) {
+        n = u16[i + 1 + bitAt(keys, at, meta & DEPTH_MASK)];
+      } else if (kind === CHILD) {
+        level = this.#enter(level, n);
+        f = this.#frames[level];
+        n = pages.root(f);
+      } else {
+        this.#top = level;
+        if (this.#writable > level) this.#writable = level;
+        return n;
+      }
+    }
+  }
+
+  /** Loads the page below an entry as the next level. */
+  #enter(level: number, n: number): number {
+    const f = this.pool.child(this.#frames[level], n);
+    this.pool.pin(f);
+    const next = level + 1;
+    if (next === this.#frames.length) {
+      this.#frames = doubled(this.#frames);
+      this.#entries = doubled(this.#entries);
+    }
+    this.#frames[next] = f;
+    this.#entries[next] = n;
+    if (this.#writable > level) this.#writable = level;
+    return next;
+  }
+
+  /** Deepest level of the last path that lies on the key's path too. */
+  #sharedLevel(at: number, length: number): number {
+    if (this.#lastAt < 0) return 0;
+    let shared = partAt(
+      this.#keys,
+      at,
+      length,
+      this.#keys,
+      this.#lastAt,
+      this.#lastBytes,
+    );
+    if (shared < 0) shared = shared === SAME ? DEPTH_NONE : 0;
+    if (shared > this.#lastDepth) shared = this.#lastDepth;
+    let level = this.#top;
+    while (level > 0 && this.#rootDepth(level) > shared) level--;
+    if (this.#writable > level) this.#writable = level;
+    return level;
+  }
+
+  /** Depth of a level's root join, as the entry above it says. */
+  #rootDepth(level: number): number {
+    const n = this.#entries[level];
+    return this.#pages.u16[metaAt(this.#frames[level - 1], n) + 2];
+  }
+
+  /** Makes the pages of levels 1 to `level` this version's own. */
+  #makeWritable(level: number): void {
+    const pages = this.#pages, pool = this.pool;
+    for (let l = this.#writable + 1; l <= level; l++) {
+      const above = this.#frames[l - 1], n = this.#entries[l];
+      const f = this.#frames[l];
+      const birth = pages.birthOf(f);
+      if (birth === this.#birth) {
+        pool.touch(f);
+        pages.setChildPage(above, n, pages.pageOf(f));
+        continue;
+      }
+      const page = this.#host.allocatePage();
+      this.#frames[l] = pool.copy(f, page, this.#birth);
+      this.#host.supersede(pages.pageOf(f), birth);
+      pages.setChildPage(above, n, page);
+      pool.counters.pagesMade++;
+    }
+    if (this.#writable < level) this.#writable = level;
+  }
+
+  #newPage(): number {
+    this.pool.counters.pagesMade++;
+    return this.pool.create(this.#host.allocatePage(), this.#birth);
+  }
+
+  #dropPage(level: number): void {
+    const page = this.#pages.pageOf(this.#frames[level]);
+    this.pool.drop(page);
+    this.#host.supersede(page, this.#birth);
+    this.#top = level - 1;
+    if (this.#writable > this.#top) this.#writable = this.#top;
+  }
+
+  /** Marks a node and everything above it dirty. */
+  #markDirty(level: number, n: number): void {
+    const u16 = this.#pages.u16;
+    let f = this.#frames[level];
+    for (;;) {
+      const i = metaAt(f, n);
+      if ((u16[i] & DIRTY) !== 0) return;
+      u16[i] |= DIRTY;
+      const parent = u16[i + 3];
+      if (parent !== NONE) {
+        n = parent;
+      } else if (level === 0) {
+        return;
+      } else {
+        n = this.#entries[level];
+        f = this.#frames[--level];
+      }
+    }
+  }
+
+  /** Marks everything above a node dirty, but not the node itself. */
+  #markAbove(level: number, n: number): void {
+    const parent = this.#pages.parent(this.#frames[level], n);
+    if (parent !== NONE) this.#markDirty(level, parent);
+    else if (level > 0) this.#markDirty(level - 1, this.#entries[level]);
+  }
+
+  #recordBytes(keyBytes: number, value: Stored): number {
+    return keyRecordBytes(this.#pages.rule, keyBytes) + align4(value.length);
+  }
+
+  /** Writes a terminal with a fresh heap record into node `n`. */
+  #writeTerminal(
+    f: number,
+    n: number,
+    at: number,
+    length: number,
+    value: Stored,
+  ): void {
+    const pages = this.#pages, u8 = pages.u8;
+    const bytes = this.#recordBytes(length, value);
+    const heap = pages.allocateHeap(f, bytes);
+    const record = f + heap;
+    u8.fill(0, record, record + bytes);
+    if (pages.keyShift === 1) u8[record] = length;
+    copyBytes(this.#keys, at, u8, record + pages.keyShift, length);
+    const to = record + keyRecordBytes(pages.rule, length);
+    copyBytes(value.bytes, value.at, u8, to, value.length);
+    const i = metaAt(f, n);
+    pages.u16[i] = TERMINAL << KIND_SHIFT | DIRTY |
+      (value.overflow ? OVERFLOW : 0);
+    pages.u16[i + 1] = heap;
+    pages.u16[i + 2] = value.overflow ? 0 : value.length;
+  }
+
+  /** The first terminal of a tree. */
+  #plant(at: number, length: number, value: Stored): boolean {
+    const pages = this.#pages;
+    const f = this.#newPage();
+    const n = pages.allocateNode(f);
+    this.#writeTerminal(f, n, at, length, value);
+    pages.setRoot(f, n);
+    pages.setChildPage(this.pool.anchorAt, ANCHOR_ENTRY, pages.pageOf(f));
+    this.#setEntryDepth(0, ANCHOR_ENTRY, DEPTH_NONE);
+    this.#markDirty(0, ANCHOR_ENTRY);
+    this.#lastAt = -1;
+    return true;
+  }
+
+  #setEntryDepth(level: number, n: number, depth: number): void {
+    this.#pages.u16[metaAt(this.#frames[level], n) + 2] = depth;
+  }
+
+  /** Whether the terminal holds exactly this value already. */
+  #isSame(f: number, n: number, value: Stored): boolean {
+    const pages = this.#pages;
+    if (pages.isOverflow(f, n) || value.overflow) return false;
+    if (pages.valueBytes(f, n) !== value.length) return false;
+    const at = pages.valueAt(f, n);
+    for (let i = 0; i < value.length; i++) {
+      if (pages.u8[at + i] !== value.bytes[value.at + i]) return false;
+    }
+    return true;
+  }
+
+  /** Gives the terminal at the top of the path another value. */
+  #update(at: number, length: number, n: number, value: Stored): boolean {
+    const pages = this.#pages, level = this.#top;
+    this.#makeWritable(level);
+    const f = this.#frames[level], i = metaAt(f, n);
+    const bytes = this.#recordBytes(length, value);
+    const before = pages.recordBytes(f, n);
+    if (bytes === before && pages.isOverflow(f, n) === value.overflow) {
+      const to = pages.valueAt(f, n);
+      pages.u8.fill(0, to, to + align4(value.length));
+      copyBytes(value.bytes, value.at, pages.u8, to, value.length);
+      if (!value.overflow) pages.u16[i + 2] = value.length;
+    } else {
+      if (!this.#ensureRoom(level, 0, bytes)) return false;
+      const parent = pages.parent(f, n);
+      const flags = pages.u16[i] & (DIRTY | EXTEND);
+      pages.u16[f + AT_GARBAGE >> 1] += before;
+      this.#writeTerminal(f, n, at, length, value);
+      pages.u16[i] = pages.u16[i] & ~DIRTY | flags;
+      pages.u16[i + 3] = parent;
+    }
+    this.#markDirty(level, n);
+    if (bytes < before) this.#rebalance(at, length);
+    return true;
+  }
+
+  /** Adds a terminal that parts from the tree at `depth`. */
+  #insert(at: number, length: number, value: Stored, depth: number): boolean {
+    const pages = this.#pages;
+    let level = this.#top;
+    while (level > 1 && this.#depthAbove(level) > depth) level--;
+    this.#top = level;
+    this.#makeWritable(level);
+    if (!this.#ensureRoom(level, 2, this.#recordBytes(length, value))) {
+      return false;
+    }
+    const f = this.#frames[level];
+    let n = pages.root(f);
+    while (pages.kind(f, n) === JOIN && pages.depth(f, n) < depth) {
+      n = pages.u16[metaAt(f, n) + 1 + bitAt(this.#keys, at, pages.depth(f, n))];
+    }
+    const join = pages.allocateNode(f), terminal = pages.allocateNode(f);
+    this.#writeTerminal(f, terminal, at, length, value);
+    const parent = pages.parent(f, n);
+    if (parent === NONE) this.#takeHome(level, n, depth);
+    pages.replaceInParent(f, n, join);
+    const bit = bitAt(this.#keys, at, depth);
+    pages.makeJoin(
+      f,
+      join,
+      depth,
+      bit === 0 ? terminal : n,
+      bit === 0 ? n : terminal,
+      parent,
+    );
+    this.#relift(f, n, depth);
+    this.#markDirty(level, join);
+    return true;
+  }
+
+  /** Depth of the join above a level's root, in the page above. */
+  #depthAbove(level: number): number {
+    const f = this.#frames[level - 1];
+    const parent = this.#pages.parent(f, this.#entries[level]);
+    return parent === NONE ? -1 : this.#pages.depth(f, parent);
+  }
+
+  /** A page's root gets a join above it: its hash moves to its own cell. */
+  #takeHome(level: number, n: number, newRootDepth: number): void {
+    const pages = this.#pages;
+    const f = this.#frames[level], above = this.#frames[level - 1];
+    const entry = this.#entries[level];
+    pages.copyHash(hashAt(above, entry), hashAt(f, n));
+    const i = metaAt(above, entry), u16 = pages.u16;
+    const flags = u16[i] & (DIRTY | EXTEND);
+    u16[metaAt(f, n)] |= flags;
+    if ((flags & EXTEND) !== 0) this.#moveExtended(above, entry, f, n);
+    this.#setEntryDepth(level - 1, entry, newRootDepth);
+  }
+
+  /** Moves what is remembered of an EXTEND flag, and clears it at the source. */
+  #moveExtended(f: number, n: number, g: number, m: number): void {
+    this.#onMove(hashAt(f, n), hashAt(g, m));
+    this.#pages.u16[metaAt(f, n)] &= ~EXTEND;
+  }
+
+  readonly #onMove = (from: number, to: number): void => {
+    const stood = this.extended.get(from);
+    if (stood === undefined) return;
+    this.extended.delete(from);
+    this.extended.set(to, stood);
+  };
+
+  /** Frees all but one subtree of a page; nodes move over one another. */
+  #keepOnly(f: number, n: number): void {
+    const moves: [number, number][] = [];
+    this.#pages.keepOnly(f, n, (from, to) => moves.push([from, to]));
+    const stood = moves.map(([from]) => this.extended.get(from)!);
+    for (const [from] of moves) this.extended.delete(from);
+    moves.forEach(([, to], i) => this.extended.set(to, stood[i]));
+  }
+
+  /** Depth of the join that a node is or leads to; DEPTH_NONE for a terminal. */
+  #nodeDepth(f: number, n: number): number {
+    const kind = this.#pages.kind(f, n);
+    if (kind === JOIN) return this.#pages.depth(f, n);
+    return kind === CHILD ? this.#pages.u16[metaAt(f, n) + 2] : DEPTH_NONE;
+  }
+
+  /** A node now stands under a join at `depth`: flags what its hash needs. */
+  #relift(f: number, n: number, depth: number): void {
+    const u16 = this.#pages.u16, i = metaAt(f, n);
+    if ((u16[i] & DIRTY) !== 0) return;
+    const own = this.#nodeDepth(f, n);
+    if (this.#family === "eip7864") {
+      // At or below the top of a stem nothing changes until its slots part.
+      if (own >= STEM_BITS && depth < STEM_BITS) return;
+    } else if (own === DEPTH_NONE) return;
+    if ((u16[i] & EXTEND) !== 0) {
+      const stood = this.extended.get(hashAt(f, n))! % 4096;
+      if (depth <= stood) return;
+    }
+    u16[i] |= DIRTY;
+  }
+
+  /** Takes a node, and the join above it, out of the tree. */
+  #remove(level: number, n: number, keyAt: number): void {
+    const pages = this.#pages, f = this.#frames[level];
+    const join = pages.parent(f, n);
+    if (join === NONE) {
+      this.#dropPage(level);
+      if (level > 1) return this.#remove(level - 1, this.#entries[level], keyAt);
+      pages.setChildPage(this.pool.anchorAt, ANCHOR_ENTRY, 0);
+      this.#setEntryDepth(0, ANCHOR_ENTRY, DEPTH_NONE);
+      this.#markDirty(0, ANCHOR_ENTRY);
+      return;
+    }
+    const i = metaAt(f, join), depth = pages.depth(f, join);
+    const sibling = pages.u16[i + 1] === n
+      ? pages.u16[i + 2]
+      : pages.u16[i + 1];
+    if (pages.parent(f, join) === NONE) {
+      this.#giveHome(level, sibling);
+      pages.freeNode(f, n);
+      pages.freeNode(f, join);
+      this.#extend(level - 1, this.#entries[level], depth, keyAt);
+    } else {
+      pages.replaceInParent(f, join, sibling);
+      pages.freeNode(f, n);
+      pages.freeNode(f, join);
+      this.#extend(level, sibling, depth, keyAt);
+    }
+  }
+
+  /** A node becomes its page's root: its hash moves to the entry above. */
+  #giveHome(level: number, n: number): void {
+    const pages = this.#pages, u16 = pages.u16;
+    const f = this.#frames[level], above = this.#frames[level - 1];
+    const entry = this.#entries[level];
+    const i = metaAt(above, entry);
+    const wasDirty = (u16[i] & DIRTY) !== 0;
+    this.extended.delete(hashAt(above, entry));
+    u16[i] &= ~(DIRTY | EXTEND);
+    pages.setRoot(f, n);
+    pages.copyHash(hashAt(f, n), hashAt(above, entry));
+    this.#setEntryDepth(level - 1, entry, this.#nodeDepth(f, n));
+    const flags = u16[metaAt(f, n)] & (DIRTY | EXTEND);
+    u16[i] |= flags;
+    if ((flags & EXTEND) !== 0) this.#moveExtended(f, n, above, entry);
+    // What lies above was dirty exactly when the old root was.
+    if (!wasDirty) this.#markAbove(level - 1, entry);
+  }
+
+  /** A delete at `depth` moved a node up: flags what its hash needs. */
+  #extend(level: number, n: number, depth: number, keyAt: number): void {
+    const f = this.#frames[level], u16 = this.#pages.u16, i = metaAt(f, n);
+    this.#markAbove(level, n);
+    if ((u16[i] & (DIRTY | EXTEND)) !== 0) return;
+    const own = this.#nodeDepth(f, n);
+    if (this.#family === "eip7864") {
+      if (own >= STEM_BITS && depth < STEM_BITS) return;
+    } else if (own === DEPTH_NONE) return;
+    if (this.#family === "eip8297") {
+      u16[i] |= DIRTY;
+      return;
+    }
+    u16[i] |= EXTEND;
+    this.extended.set(hashAt(f, n), depth + 4096 * keyAt);
+  }
+
+  /** Dissolves the pages on the key's path that have become too empty. */
+  #rebalance(at: number, length: number): void {
+    const pages = this.#pages;
+    for (;;) {
+      let level = this.#top, moved = false;
+      while (level > 1 && !moved) {
+        if (pages.weight(this.#frames[level]) < this.#minFill) {
+          moved = !this.#dissolve(level);
+        }
+        level--;
+      }
+      if (!moved) break;
+      // Room had to be made, so the path is another one now.
+      this.#lastAt = -1;
+      this.#seek(at, length);
+      this.#makeWritable(this.#top);
+    }
+    if (this.#top >= 1) this.#collapseRoot();
+  }
+
+  /** Moves a page's tree into the page above; false when it had no room. */
+  #dissolve(level: number): boolean {
+    const pages = this.#pages, f = this.#frames[level];
+    const nodes = pages.liveNodes(f), heap = pages.heapLive(f);
+    if (!this.#ensureRoom(level - 1, nodes, heap)) return false;
+    const g = this.#frames[level - 1], entry = this.#entries[level];
+    const flags = pages.u16[metaAt(g, entry)] & (DIRTY | EXTEND);
+    const parent = pages.parent(g, entry);
+    const n = pages.copySubtree(f, pages.root(f), g, this.#onMove);
+    pages.copyHash(hashAt(g, entry), hashAt(g, n));
+    pages.u16[metaAt(g, n)] |= flags;
+    if ((flags & EXTEND) !== 0) this.#moveExtended(g, entry, g, n);
+    pages.replaceInParent(g, entry, n);
+    if (parent === NONE) this.#setEntryDepth(
+      level - 2,
+      this.#entries[level - 1],
+      this.#nodeDepth(g, n),
+    );
+    pages.freeNode(g, entry);
+    this.#dropPage(level);
+    return true;
+  }
+
+  /** A root page that only leads to another page gives way to it. */
+  #collapseRoot(): void {
+    const pages = this.#pages, f = this.#frames[1], anchor = this.#frames[0];
+    const n = pages.root(f);
+    if (pages.kind(f, n) !== CHILD) return;
+    const from = pages.record(f, n) >> 2;
+    const to = pages.record(anchor, ANCHOR_ENTRY) >> 2;
+    pages.u32.copyWithin(to, from, from + 3);
+    this.#setEntryDepth(0, ANCHOR_ENTRY, this.#nodeDepth(f, n));
+    this.#dropPage(1);
+    this.#lastAt = -1;
+  }
+
+  /**
+   * Whether nodes and heap bytes fit into a level's page. When they do not, the
+   * page is compacted or cut and the caller has to find its way anew.
+   */
+  #ensureRoom(level: number, nodes: number, heap: number): boolean {
+    const pages = this.#pages, f = this.#frames[level];
+    if (pages.fits(f, nodes, heap)) return true;
+    this.#lastAt = -1;
+    if (pages.fitsCompacted(f, nodes, heap)) {
+      this.#keepOnly(f, pages.root(f));
+    } else {
+      this.#split(level);
+    }
+    return false;
+  }
+
+  /** Puts a new root page above the root page. */
+  #growRoot(): void {
+    const pages = this.#pages, anchor = this.#frames[0];
+    const below = this.#frames[1];
+    const f = this.#newPage();
+    const n = pages.allocateNode(f);
+    const i = metaAt(anchor, ANCHOR_ENTRY);
+    pages.makeChild(f, n, pages.pageOf(below), pages.u16[i + 2], NONE);
+    pages.setRoot(f, n);
+    pages.copyHash(hashAt(anchor, ANCHOR_ENTRY), hashAt(f, n));
+    pages.u16[metaAt(f, n)] |= pages.u16[i] & DIRTY;
+    pages.setChildPage(anchor, ANCHOR_ENTRY, pages.pageOf(f));
+    this.#frames[1] = f;
+    this.#entries[1] = ANCHOR_ENTRY;
+    this.#frames[2] = below;
+    this.#entries[2] = n;
+  }
+
+  /** Cuts a level's page at its root join. */
+  #split(level: number): void {
+    const pages = this.#pages;
+    if (level === 1) {
+      this.#growRoot();
+      level = 2;
+    }
+    const f = this.#frames[level], i = metaAt(f, pages.root(f));
+    const left = pages.u16[i + 1], right = pages.u16[i + 2];
+    const leftBytes = pages.subtreeWeight(f, left);
+    const rightBytes = pages.subtreeWeight(f, right);
+    const heavySide = leftBytes >= rightBytes ? 0 : 1;
+    const lightBytes = Math.min(leftBytes, rightBytes);
+    const cut = lightBytes >= this.#minFill;
+    const lightNodes = cut ? 1 : pages.subtreeNodes(f, [right, left][heavySide]);
+    const heap = cut ? CHILD_RECORD_BYTES : lightBytes - 40 * lightNodes;
+    if (!this.#ensureRoom(level - 1, 1 + lightNodes, heap)) return;
+    this.#divide(level, heavySide, cut);
+  }
+
+  /** Leaves the heavy half of a page in it and moves the rest up or out. */
+  #divide(level: number, heavySide: number, cut: boolean): void {
+    const pages = this.#pages, u16 = pages.u16;
+    const f = this.#frames[level], g = this.#frames[level - 1];
+    const root = pages.root(f), entry = this.#entries[level];
+    const heavy = u16[metaAt(f, root) + 1 + heavySide];
+    const light = u16[metaAt(f, root) + 2 - heavySide];
+    const join = pages.allocateNode(g);
+    const parent = pages.parent(g, entry);
+    pages.copyHash(hashAt(g, entry), hashAt(g, join));
+    const flags = u16[metaAt(g, entry)] & (DIRTY | EXTEND);
+    if ((flags & EXTEND) !== 0) this.#moveExtended(g, entry, g, join);
+    pages.replaceInParent(g, entry, join);
+    const other = cut
+      ? this.#cutOff(f, light, g)
+      : pages.copySubtree(f, light, g, this.#onMove);
+    pages.makeJoin(
+      g,
+      join,
+      pages.depth(f, root),
+      heavySide === 0 ? entry : other,
+      heavySide === 0 ? other : entry,
+      parent,
+    );
+    u16[metaAt(g, join)] |= flags;
+    u16[metaAt(g, entry)] &= ~DIRTY;
+    this.#leadTo(f, heavy, g, entry);
+    this.#keepOnly(f, heavy);
+  }
+
+  /** Makes a page of the subtree at `n`; returns its new entry in `g`. */
+  #cutOff(f: number, n: number, g: number): number {
+    const pages = this.#pages;
+    const page = this.#newPage();
+    const entry = pages.allocateNode(g);
+    pages.makeChild(g, entry, pages.pageOf(page), DEPTH_NONE, NONE);
+    this.#leadTo(f, n, g, entry);
+    pages.setRoot(page, pages.copySubtree(f, n, page, this.#onMove));
+    return entry;
+  }
+
+  /** Gives an entry the hash, flags and depth of the node that it leads to. */
+  #leadTo(f: number, n: number, g: number, entry: number): void {
+    const pages = this.#pages, u16 = pages.u16;
+    pages.copyHash(hashAt(f, n), hashAt(g, entry));
+    u16[metaAt(g, entry)] |= u16[metaAt(f, n)] & (DIRTY | EXTEND);
+    u16[metaAt(g, entry) + 2] = this.#nodeDepth(f, n);
+    if ((u16[metaAt(f, n)] & EXTEND) !== 0) this.#moveExtended(f, n, g, entry);
+  }
+}
+
+
+function doubled(list: Int32Array): Int32Array {
+  const longer = new Int32Array(2 * list.length);
+  longer.set(list);
+  return longer;
+}
+
+function copyBytes(
+  from: Uint8Array,
+  at: number,
+  to: Uint8Array,
+  toAt: number,
+  length: number,
+): void {
+  if (length > 64) {
+    to.set(from.subarray(at, at + length), toAt);
+    return;
+  }
+  for (let i = 0; i < length; i++) to[toAt + i] = from[at + i];
+}
+
+function prefixError(relation: number): KeyPrefixError {
+  return new KeyPrefixError(
+    relation === PREFIX
+      ? "Cannot set key: it is a prefix of a key in the store"
+      : "Cannot set key: a key in the store is a prefix of it",
+  );
+}

@@ -1,0 +1,446 @@
+// This module is browser compatible.
+//
+// The inside of one page: allocating nodes and heap records, reading and
+// writing their fields, copying a subtree from page to page, compaction, and the
+// check that a page from storage has the shape of a tree. Every function takes
+// the byte offset `f` of a frame; a page keeps the invariant that live nodes,
+// live heap bytes and garbage add up to what its header says.
+
+import {
+  align4,
+  AT_BIRTH,
+  AT_FREE,
+  AT_GARBAGE,
+  AT_HEAP,
+  AT_LIVE,
+  AT_MAGIC,
+  AT_PAGE,
+  AT_ROOT,
+  AT_SLOTS,
+  CHILD,
+  CHILD_RECORD_BYTES,
+  DEPTH_MASK,
+  DIRTY,
+  EXTEND,
+  groupBytes,
+  hashAt,
+  JOIN,
+  KIND_SHIFT,
+  metaAt,
+  NODE_BYTES,
+  NONE,
+  OVERFLOW,
+  OVERFLOW_RECORD_BYTES,
+  PAGE_HEADER_BYTES,
+  PAGE_MAGIC,
+  TERMINAL,
+} from "./layout.ts";
+import { type KeyRule, keyRecordBytes } from "./keys.ts";
+
+/** Told when a node moves, so that what is kept beside the page can follow. */
+export type OnMove = (from: number, to: number) => void;
+
+/** Page operations over one block of memory. */
+export class Pages {
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly pageBytes: number;
+  readonly rule: KeyRule;
+  /** Offset of the key inside a heap record: 1 behind a length byte. */
+  readonly keyShift: number;
+  readonly #scratch: number;
+  readonly #stack: Int32Array;
+
+  /**
+   * @param buffer The memory.
+   * @param pageBytes Bytes a page.
+   * @param rule How keys are stored.
+   * @param scratch Offset of a spare frame, for compaction.
+   */
+  constructor(
+    buffer: ArrayBufferLike,
+    pageBytes: number,
+    rule: KeyRule,
+    scratch: number,
+  ) {
+    this.u8 = new Uint8Array(buffer);
+    this.u16 = new Uint16Array(buffer);
+    this.u32 = new Uint32Array(buffer);
+    this.pageBytes = pageBytes;
+    this.rule = rule;
+    this.keyShift = rule.fixedBytes === 0 ? 1 : 0;
+    this.#scratch = scratch;
+    this.#stack = new Int32Array(3 * (pageBytes / NODE_BYTES + 2) | 0);
+  }
+
+  /** Makes the frame an empty page. */
+  reset(f: number, page: number, birth: number): void {
+    this.u8.fill(0, f, f + this.pageBytes);
+    this.u32[f + AT_PAGE >> 2] = page;
+    this.setBirth(f, birth);
+    this.u16[f + AT_ROOT >> 1] = NONE;
+    this.u16[f + AT_FREE >> 1] = NONE;
+    this.u16[f + AT_HEAP >> 1] = this.pageBytes;
+    this.u16[f + AT_MAGIC >> 1] = PAGE_MAGIC;
+  }
+
+  /** Number of the page in the frame. */
+  pageOf(f: number): number {
+    return this.u32[f + AT_PAGE >> 2];
+  }
+
+  /** Id of the version that made the page. */
+  birthOf(f: number): number {
+    const i = f + AT_BIRTH >> 2;
+    return this.u32[i] + this.u32[i + 1] * 2 ** 32;
+  }
+
+  setBirth(f: number, birth: number): void {
+    const i = f + AT_BIRTH >> 2;
+    this.u32[i] = birth >>> 0;
+    this.u32[i + 1] = Math.floor(birth / 2 ** 32);
+  }
+
+  root(f: number): number {
+    return this.u16[f + AT_ROOT >> 1];
+  }
+
+  setRoot(f: number, n: number): void {
+    this.u16[f + AT_ROOT >> 1] = n;
+    if (n !== NONE) this.u16[metaAt(f, n) + 3] = NONE;
+  }
+
+  kind(f: number, n: number): number {
+    return this.u16[metaAt(f, n)] >> KIND_SHIFT;
+  }
+
+  depth(f: number, n: number): number {
+    return this.u16[metaAt(f, n)] & DEPTH_MASK;
+  }
+
+  parent(f: number, n: number): number {
+    return this.u16[metaAt(f, n) + 3];
+  }
+
+  /** Bytes that nodes and heap records of the page use. */
+  weight(f: number): number {
+    return this.u16[f + AT_LIVE >> 1] * NODE_BYTES + this.heapLive(f);
+  }
+
+  /** Live bytes of the heap. */
+  heapLive(f: number): number {
+    return this.pageBytes - this.u16[f + AT_HEAP >> 1] -
+      this.u16[f + AT_GARBAGE >> 1];
+  }
+
+  liveNodes(f: number): number {
+    return this.u16[f + AT_LIVE >> 1];
+  }
+
+  /** Offset in memory of the heap record of a terminal or child entry. */
+  record(f: number, n: number): number {
+    return f + this.u16[metaAt(f, n) + 1];
+  }
+
+  /** Offset in memory of a terminal's key. */
+  keyAt(f: number, n: number): number {
+    return f + this.u16[metaAt(f, n) + 1] + this.keyShift;
+  }
+
+  /** Length of a terminal's key. */
+  keyBytes(f: number, n: number): number {
+    return this.rule.fixedBytes || this.u8[this.record(f, n)];
+  }
+
+  /** Offset in memory of a terminal's value, or of its overflow reference. */
+  valueAt(f: number, n: number): number {
+    return this.record(f, n) + keyRecordBytes(this.rule, this.keyBytes(f, n));
+  }
+
+  /** Whether a terminal's value lies in an overflow extent. */
+  isOverflow(f: number, n: number): boolean {
+    return (this.u16[metaAt(f, n)] & OVERFLOW) !== 0;
+  }
+
+  /** Length of a terminal's value, in bytes. */
+  valueBytes(f: number, n: number): number {
+    return this.isOverflow(f, n)
+      ? this.u32[this.valueAt(f, n) >> 2]
+      : this.u16[metaAt(f, n) + 2];
+  }
+
+  /** Bytes of a node's heap record; 0 for a join. */
+  recordBytes(f: number, n: number): number {
+    const kind = this.kind(f, n);
+    if (kind === JOIN) return 0;
+    if (kind === CHILD) return CHILD_RECORD_BYTES;
+    const key = keyRecordBytes(this.rule, this.keyBytes(f, n));
+    if (this.isOverflow(f, n)) return key + OVERFLOW_RECORD_BYTES;
+    return key + align4(this.u16[metaAt(f, n) + 2]);
+  }
+
+  /** Page number that a child entry refers to. */
+  childPage(f: number, n: number): number {
+    return this.u32[this.record(f, n) >> 2];
+  }
+
+  /** Points a child entry at a page whose checksum is not known yet. */
+  setChildPage(f: number, n: number, page: number): void {
+    const i = this.record(f, n) >> 2;
+    this.u32[i] = page;
+    this.u32[i + 1] = 0;
+    this.u32[i + 2] = 0;
+  }
+
+  /** Whether `nodes` more nodes and `heap` more bytes fit as the page lies. */
+  fits(f: number, nodes: number, heap: number): boolean {
+    const live = this.liveNodes(f);
+    const slots = Math.max(this.u16[f + AT_SLOTS >> 1], live + nodes);
+    return PAGE_HEADER_BYTES + groupBytes(slots) + heap <=
+      this.u16[f + AT_HEAP >> 1];
+  }
+
+  /** Whether they would fit after {@linkcode keepOnly} of the root. */
+  fitsCompacted(f: number, nodes: number, heap: number): boolean {
+    return PAGE_HEADER_BYTES + groupBytes(this.liveNodes(f) + nodes) +
+        this.heapLive(f) + heap <= this.pageBytes;
+  }
+
+  /** Takes a node slot; the caller has checked {@linkcode fits}. */
+  allocateNode(f: number): number {
+    const free = this.u16[f + AT_FREE >> 1];
+    this.u16[f + AT_LIVE >> 1]++;
+    if (free !== NONE) {
+      this.u16[f + AT_FREE >> 1] = this.u16[metaAt(f, free) + 1];
+      return free;
+    }
+    return this.u16[f + AT_SLOTS >> 1]++;
+  }
+
+  /** Gives back a node slot and its heap record. */
+  freeNode(f: number, n: number): void {
+    this.u16[f + AT_GARBAGE >> 1] += this.recordBytes(f, n);
+    const i = metaAt(f, n);
+    this.u16[i] = 0;
+    this.u16[i + 1] = this.u16[f + AT_FREE >> 1];
+    this.u16[f + AT_FREE >> 1] = n;
+    this.u16[f + AT_LIVE >> 1]--;
+  }
+
+  /** Takes heap bytes; returns their offset from the start of the page. */
+  allocateHeap(f: number, bytes: number): number {
+    return this.u16[f + AT_HEAP >> 1] -= bytes;
+  }
+
+  /** Writes a join. */
+  makeJoin(
+    f: number,
+    n: number,
+    depth: number,
+    left: number,
+    right: number,
+    parent: number,
+  ): void {
+    const i = metaAt(f, n);
+    this.u16[i] = JOIN << KIND_SHIFT | depth;
+    this.u16[i + 1] = left;
+    this.u16[i + 2] = right;
+    this.u16[i + 3] = parent;
+    this.u16[metaAt(f, left) + 3] = n;
+    this.u16[metaAt(f, right) + 3] = n;
+  }
+
+  /** Makes node `n` a child entry for a page. */
+  makeChild(
+    f: number,
+    n: number,
+    page: number,
+    rootDepth: number,
+    parent: number,
+  ): void {
+    const i = metaAt(f, n);
+    this.u16[i] = CHILD << KIND_SHIFT;
+    this.u16[i + 1] = this.allocateHeap(f, CHILD_RECORD_BYTES);
+    this.u16[i + 2] = rootDepth;
+    this.u16[i + 3] = parent;
+    this.setChildPage(f, n, page);
+  }
+
+  /** Puts `to` in the place of `from` below `from`'s parent. */
+  replaceInParent(f: number, from: number, to: number): void {
+    const parent = this.parent(f, from);
+    if (parent === NONE) return this.setRoot(f, to);
+    const i = metaAt(f, parent);
+    if (this.u16[i + 1] === from) this.u16[i + 1] = to;
+    else this.u16[i + 2] = to;
+    this.u16[metaAt(f, to) + 3] = parent;
+  }
+
+  /** Copies a 32-byte hash; both offsets are multiples of 4. */
+  copyHash(from: number, to: number): void {
+    const u32 = this.u32;
+    const a = from >> 2, b = to >> 2;
+    for (let i = 0; i < 8; i++) u32[b + i] = u32[a + i];
+  }
+
+  /** Bytes of the subtree below and including `n`. */
+  subtreeWeight(f: number, n: number): number {
+    const stack = this.#stack;
+    let top = 0, bytes = 0;
+    stack[top++] = n;
+    while (top > 0) {
+      const at = stack[--top];
+      bytes += NODE_BYTES + this.recordBytes(f, at);
+      if (this.kind(f, at) === JOIN) {
+        const i = metaAt(f, at);
+        stack[top++] = this.u16[i + 1];
+        stack[top++] = this.u16[i + 2];
+      }
+    }
+    return bytes;
+  }
+
+  /** Nodes of the subtree below and including `n`. */
+  subtreeNodes(f: number, n: number): number {
+    const stack = this.#stack;
+    let top = 0, nodes = 0;
+    stack[top++] = n;
+    while (top > 0) {
+      const at = stack[--top];
+      nodes++;
+      if (this.kind(f, at) !== JOIN) continue;
+      const i = metaAt(f, at);
+      stack[top++] = this.u16[i + 1];
+      stack[top++] = this.u16[i + 2];
+    }
+    return nodes;
+  }
+
+  /**
+   * Copies the subtree at `n` of page `f` into page `g`, in pre-order.
+   *
+   * @param onMove Told of each node with a flag that others keep data for.
+   * @returns The copy's node in `g`, its parent link not set.
+   */
+  copySubtree(f: number, n: number, g: number, onMove: OnMove): number {
+    const stack = this.#stack, u16 = this.u16;
+    let top = 0, root = NONE;
+    stack[top++] = n;
+    stack[top++] = NONE;
+    stack[top++] = 0;
+    while (top > 0) {
+      const side = stack[--top], parent = stack[--top], from = stack[--top];
+      const to = this.#copyNode(f, from, g, onMove);
+      if (parent === NONE) root = to;
+      else u16[metaAt(g, parent) + 1 + side] = to;
+      u16[metaAt(g, to) + 3] = parent;
+      if (this.kind(f, from) !== JOIN) continue;
+      const i = metaAt(f, from);
+      stack[top++] = u16[i + 2];
+      stack[top++] = to;
+      stack[top++] = 1;
+      stack[top++] = u16[i + 1];
+      stack[top++] = to;
+      stack[top++] = 0;
+    }
+    return root;
+  }
+
+  #copyNode(f: number, n: number, g: number, onMove: OnMove): number {
+    const u16 = this.u16;
+    const to = this.allocateNode(g);
+    this.copyHash(hashAt(f, n), hashAt(g, to));
+    const i = metaAt(f, n), j = metaAt(g, to);
+    u16[j] = u16[i];
+    u16[j + 1] = u16[i + 1];
+    u16[j + 2] = u16[i + 2];
+    const bytes = this.recordBytes(f, n);
+    if (bytes > 0) {
+      const heap = this.allocateHeap(g, bytes);
+      const from = f + u16[i + 1];
+      this.u8.copyWithin(g + heap, from, from + bytes);
+      u16[j + 1] = heap;
+    }
+    if ((u16[i] & EXTEND) !== 0) onMove(hashAt(f, n), hashAt(g, to));
+    return to;
+  }
+
+  /** Frees every node but the subtree at `n`, and closes all gaps. */
+  keepOnly(f: number, n: number, onMove: OnMove): void {
+    const scratch = this.#scratch;
+    this.u8.copyWithin(scratch, f, f + this.pageBytes);
+    this.reset(f, this.pageOf(scratch), this.birthOf(scratch));
+    this.setRoot(
+      f,
+      this.copySubtree(scratch, n, f, (from, to) => {
+        onMove(from - scratch + f, to);
+      }),
+    );
+  }
+
+  /** Clears the flags that mean work for the hashing pass. */
+  clearFlags(f: number, n: number): void {
+    this.u16[metaAt(f, n)] &= ~(DIRTY | EXTEND);
+  }
+
+  /**
+   * Whether bytes from storage have the shape of a page: every live node
+   * reached once from the root, depths growing, records inside the heap. After
+   * this no read of the page can leave it or run for ever.
+   */
+  isSound(f: number, page: number, keyBytesMax: number): boolean {
+    const u16 = this.u16;
+    const slots = u16[f + AT_SLOTS >> 1], heap = u16[f + AT_HEAP >> 1];
+    const live = this.liveNodes(f);
+    if (
+      this.pageOf(f) !== page || u16[f + AT_MAGIC >> 1] !== PAGE_MAGIC ||
+      heap > this.pageBytes || live > slots || live === 0 ||
+      PAGE_HEADER_BYTES + groupBytes(slots) > heap
+    ) return false;
+    const stack = this.#stack;
+    let top = 0, seen = 0, bytes = 0;
+    stack[top++] = this.root(f);
+    stack[top++] = NONE;
+    stack[top++] = -1;
+    while (top > 0) {
+      const above = stack[--top], parent = stack[--top], n = stack[--top];
+      if (n >= slots || ++seen > live) return false;
+      const i = metaAt(f, n);
+      if (u16[i + 3] !== parent || (u16[i] & (DIRTY | EXTEND)) !== 0) {
+        return false;
+      }
+      if (u16[i] >> KIND_SHIFT === JOIN) {
+        const depth = u16[i] & DEPTH_MASK;
+        if (depth <= above || depth >= 8 * keyBytesMax) return false;
+        for (let side = 1; side <= 2; side++) {
+          stack[top++] = u16[i + side];
+          stack[top++] = n;
+          stack[top++] = depth;
+        }
+      } else {
+        const size = this.#soundRecord(f, n, heap, above);
+        if (size < 0) return false;
+        bytes += size;
+      }
+    }
+    return seen === live && bytes === this.heapLive(f);
+  }
+
+  /** Bytes of the node's record, or -1 when it is not sound. */
+  #soundRecord(f: number, n: number, heap: number, above: number): number {
+    const i = metaAt(f, n), end = this.pageBytes;
+    const at = this.u16[i + 1], kind = this.u16[i] >> KIND_SHIFT;
+    if (at < heap || (at & 3) !== 0 || at >= end) return -1;
+    if (kind === CHILD) {
+      const sound = at + CHILD_RECORD_BYTES <= end &&
+        this.u16[i + 2] > above && this.childPage(f, n) !== 0;
+      return sound ? CHILD_RECORD_BYTES : -1;
+    }
+    const { min, max } = this.rule;
+    const key = this.keyBytes(f, n);
+    if (kind !== TERMINAL || key < min || key > max) return -1;
+    const size = this.recordBytes(f, n);
+    return at + size <= end ? size : -1;
+  }
+}

@@ -1,0 +1,509 @@
+// This module is browser compatible.
+//
+// The page pool: one block of memory, reserved once, that holds every cached
+// page, the lists of the batch hasher and its constants. Frames are found by
+// page number through an open-addressing table and given up by a clock. A page
+// made by a version is *unwritten* until it has been put into the page file;
+// unwritten and pinned pages are never given up. Every page that comes from
+// storage is compared with the checksum in the reference that led to it.
+
+import { CorruptError } from "../errors.ts";
+import { counters, type Counters } from "../metrics.ts";
+import type { KeyRule } from "./keys.ts";
+import { CHILD, NODE_BYTES, PAGE_HEADER_BYTES } from "./layout.ts";
+import { Pages } from "./pages.ts";
+import { U32Table } from "./u32_table.ts";
+
+/** Where pages are kept when they are not in the pool. */
+export interface PageIo {
+  /** Reads a page into `frame`; throws `CorruptError` when it is not there. */
+  readPage(page: number, frame: Uint8Array): void;
+  /** Writes whole pages that follow each other, from page `first` on. */
+  writePages(first: number, bytes: Uint8Array): void;
+  /** Checksum of a page's bytes, into `out` as [low, high]. */
+  checksumPage(page: number, frame: Uint8Array, out: Uint32Array): void;
+}
+
+/** Frames that a pool needs at least: a path and its surroundings. */
+const FRAMES_MIN = 128;
+/** Pages written by one call at most, in bytes. */
+const WRITE_BYTES_MAX = 1 << 20;
+const WASM_PAGE_BYTES = 65536;
+
+const UNWRITTEN = 1;
+const REFERENCED = 2;
+
+/** How a pool is laid out. */
+export interface PoolOptions {
+  readonly pageBytes: number;
+  /** Bytes of frames. */
+  readonly cacheBytes: number;
+  readonly rule: KeyRule;
+  /** Bytes that the hasher wants for itself. */
+  readonly reservedBytes: number;
+  /** Whether to use a `WebAssembly.Memory`. */
+  readonly wasm: boolean;
+  /** Whether that memory is shared between threads. */
+  readonly shared: boolean;
+  readonly counters?: Counters;
+}
+
+/** Frames, the table that finds them, and the clock that frees them. */
+export class PagePool {
+  readonly memory: WebAssembly.Memory | undefined;
+  readonly buffer: ArrayBufferLike;
+  readonly pages: Pages;
+  readonly pageBytes: number;
+  readonly frameCount: number;
+  /** Offset of 32 zero bytes. */
+  readonly zeroAt: number;
+  /** Offset of the page-like anchor that holds a version's root entry. */
+  readonly anchorAt: number;
+  /** Offset and size of the list region. */
+  readonly listAt: number;
+  readonly listBytes: number;
+  /** Offset of the hasher's own region. */
+  readonly reservedAt: number;
+  /** Offset of a spare frame. */
+  readonly scratchAt: number;
+  readonly counters: Counters;
+  readonly #framesAt: number;
+  readonly #framePage: Uint32Array;
+  readonly #frameState: Uint8Array;
+  readonly #framePin: Uint32Array;
+  readonly #frames: U32Table;
+  readonly #free: number[] = [];
+  readonly #rule: KeyRule;
+  /** Checksums of written pages that a parent may not know yet. */
+  readonly #checksums: U32Table = new U32Table(64);
+  readonly #sum: Uint32Array = new Uint32Array(2);
+  #staging: Uint8Array | undefined;
+  #clock = 0;
+  #epoch = 1;
+  #pinned = 0;
+  #unwritten = 0;
+  #io: PageIo | undefined;
+
+  constructor(options: PoolOptions) {
+    const { pageBytes, rule } = options;
+    this.pageBytes = pageBytes;
+    this.#rule = rule;
+    this.counters = options.counters ?? counters();
+    this.frameCount = Math.max(
+      FRAMES_MIN,
+      Math.floor(options.cacheBytes / pageBytes),
+    );
+    this.listBytes = Math.min(
+      1 << 20,
+      Math.max(1 << 14, this.frameCount * 16 & ~0xfff),
+    );
+    this.zeroAt = 64;
+    this.anchorAt = 512;
+    this.reservedAt = 1024;
+    this.listAt = this.reservedAt + (options.reservedBytes + 63 & ~63);
+    const framesAt = this.listAt + this.listBytes + pageBytes - 1 &
+      -pageBytes;
+    this.scratchAt = framesAt;
+    this.#framesAt = framesAt + pageBytes;
+    const bytes = this.#framesAt + this.frameCount * pageBytes;
+    const wasmPages = Math.ceil(bytes / WASM_PAGE_BYTES);
+    this.memory = options.wasm
+      ? new WebAssembly.Memory({
+        initial: wasmPages,
+        maximum: wasmPages,
+        shared: options.shared,
+      })
+      : undefined;
+    this.buffer = this.memory?.buffer ??
+      new ArrayBuffer(wasmPages * WASM_PAGE_BYTES);
+    this.pages = new Pages(this.buffer, pageBytes, rule, this.scratchAt);
+    this.#framePage = new Uint32Array(this.frameCount);
+    this.#frameState = new Uint8Array(this.frameCount);
+    this.#framePin = new Uint32Array(this.frameCount);
+    this.#frames = new U32Table(this.frameCount);
+    for (let i = this.frameCount - 1; i >= 0; i--) this.#free.push(i);
+  }
+
+  /** Gives the pool the file that its pages come from and go to. */
+  attach(io: PageIo): void {
+    this.#io = io;
+  }
+
+  /** Frames holding pages that storage does not have. */
+  get unwritten(): number {
+    return this.#unwritten;
+  }
+
+  /** Frames that the running edit holds. */
+  get pinned(): number {
+    return this.#pinned;
+  }
+
+  /** Bytes of the page file's pages in the pool. */
+  get cachedBytes(): number {
+    return (this.frameCount - this.#free.length) * this.pageBytes;
+  }
+
+  /** Lets go of every pin: a new edit, or a new part of one, starts. */
+  unpinAll(): void {
+    this.#epoch++;
+    this.#pinned = 0;
+  }
+
+  /** Offset of a page's frame, or 0 when the page is not in the pool. */
+  peek(page: number): number {
+    const slot = this.#frames.find(page);
+    return slot < 0 ? 0 : this.#offset(this.#frames.first(slot));
+  }
+
+  /**
+   * Offset of a page's frame; loads the page when needed.
+   *
+   * @param low Low half of the checksum in the reference that led here.
+   * @param high High half; both 0 when the reference does not know it yet.
+   * @throws {CorruptError} When storage has other bytes than that.
+   */
+  get(page: number, low: number, high: number): number {
+    const slot = this.#frames.find(page);
+    if (slot >= 0) {
+      const frame = this.#frames.first(slot);
+      this.#frameState[frame] |= REFERENCED;
+      this.counters.cacheHits++;
+      return this.#offset(frame);
+    }
+    return this.#load(page, low, high);
+  }
+
+  /** As {@linkcode get}, for the page that a child entry refers to. */
+  child(f: number, n: number): number {
+    const u32 = this.pages.u32;
+    const i = this.pages.record(f, n) >> 2;
+    return this.get(u32[i], u32[i + 1], u32[i + 2]);
+  }
+
+  /** Keeps a frame until {@linkcode unpinAll}. */
+  pin(f: number): void {
+    const frame = this.#frame(f);
+    if (this.#framePin[frame] !== this.#epoch) {
+      this.#framePin[frame] = this.#epoch;
+      this.#pinned++;
+    }
+  }
+
+  /** Makes a frame for a page that no storage has: empty, pinned, unwritten. */
+  create(page: number, birth: number): number {
+    const f = this.#take(page);
+    this.#setUnwritten(f);
+    this.pages.reset(f, page, birth);
+    this.pin(f);
+    return f;
+  }
+
+  /** Copies the page at `from` to a new frame as page `page`. */
+  copy(from: number, page: number, birth: number): number {
+    const f = this.#take(page);
+    this.pages.u8.copyWithin(f, from, from + this.pageBytes);
+    this.#setUnwritten(f);
+    this.pages.u32[f >> 2] = page;
+    this.pages.setBirth(f, birth);
+    this.pin(f);
+    return f;
+  }
+
+  /** Marks a page changed since it was last written. */
+  touch(f: number): void {
+    const frame = this.#frame(f);
+    if ((this.#frameState[frame] & UNWRITTEN) !== 0) return;
+    this.#setUnwritten(f);
+    this.#checksums.delete(this.#framePage[frame]);
+  }
+
+  /** Forgets a page: nothing refers to it any more. */
+  drop(page: number): void {
+    this.#checksums.delete(page);
+    const slot = this.#frames.find(page);
+    if (slot < 0) return;
+    const frame = this.#frames.first(slot);
+    this.#frames.delete(page);
+    if ((this.#frameState[frame] & UNWRITTEN) !== 0) this.#unwritten--;
+    if (this.#framePin[frame] === this.#epoch) this.#pinned--;
+    this.#release(frame);
+  }
+
+  /** Forgets everything but what is unwritten. */
+  forgetClean(): void {
+    for (let frame = 0; frame < this.frameCount; frame++) {
+      const page = this.#framePage[frame];
+      if (page === 0 || (this.#frameState[frame] & UNWRITTEN) !== 0) continue;
+      if (this.#framePin[frame] === this.#epoch) continue;
+      this.#frames.delete(page);
+      this.#release(frame);
+    }
+  }
+
+  /** Drops the checksums kept for parents when no parent can need them. */
+  forgetChecksums(): void {
+    if (this.#unwritten === 0) this.#checksums.clear();
+  }
+
+  /**
+   * Writes every unwritten page that is not pinned, children before parents,
+   * neighbours in one call.
+   *
+   * @returns Pages written.
+   */
+  writeBack(): number {
+    const order: number[] = [];
+    for (let frame = 0; frame < this.frameCount; frame++) {
+      if ((this.#frameState[frame] & UNWRITTEN) === 0) continue;
+      if (this.#framePin[frame] !== this.#epoch) order.push(frame);
+    }
+    return this.#write(order);
+  }
+
+  /**
+   * Writes the unwritten pages of the tree below `root`.
+   *
+   * @param sum Receives the root page's checksum as [low, high].
+   * @returns Pages written.
+   */
+  writeTree(root: number, sum: Uint32Array): number {
+    const order: number[] = [];
+    const stack = [root];
+    const pages = this.pages;
+    while (stack.length > 0) {
+      const page = stack.pop()!;
+      const f = this.peek(page);
+      if (f === 0 || !this.#isUnwritten(f)) continue;
+      order.push(this.#frame(f));
+      for (let n = 0; n < this.#slots(f); n++) {
+        if (pages.kind(f, n) !== CHILD) continue;
+        if (this.#isKnown(f, n)) continue;
+        stack.push(pages.childPage(f, n));
+      }
+    }
+    const written = this.#write(order);
+    const slot = this.#checksums.find(root);
+    if (slot < 0) throw new Error("unreachable: root page was not written");
+    sum[0] = this.#checksums.first(slot);
+    sum[1] = this.#checksums.second(slot);
+    return written;
+  }
+
+  /** Checksum of a written page that its parent does not know, if any. */
+  checksumOf(page: number, sum: Uint32Array): boolean {
+    const slot = this.#checksums.find(page);
+    if (slot < 0) return false;
+    sum[0] = this.#checksums.first(slot);
+    sum[1] = this.#checksums.second(slot);
+    return true;
+  }
+
+  #offset(frame: number): number {
+    return this.#framesAt + frame * this.pageBytes;
+  }
+
+  #frame(f: number): number {
+    return (f - this.#framesAt) / this.pageBytes;
+  }
+
+  #slots(f: number): number {
+    return this.pages.u16[f + 14 >> 1];
+  }
+
+  #isUnwritten(f: number): boolean {
+    return (this.#frameState[this.#frame(f)] & UNWRITTEN) !== 0;
+  }
+
+  #isKnown(f: number, n: number): boolean {
+    const i = this.pages.record(f, n) >> 2;
+    return this.pages.u32[i + 1] !== 0 || this.pages.u32[i + 2] !== 0;
+  }
+
+  #setUnwritten(f: number): void {
+    const frame = this.#frame(f);
+    if ((this.#frameState[frame] & UNWRITTEN) !== 0) return;
+    this.#frameState[frame] |= UNWRITTEN;
+    this.#unwritten++;
+  }
+
+  #release(frame: number): void {
+    this.#framePage[frame] = 0;
+    this.#frameState[frame] = 0;
+    this.#framePin[frame] = 0;
+    this.#free.push(frame);
+  }
+
+  #view(f: number): Uint8Array {
+    return this.pages.u8.subarray(f, f + this.pageBytes);
+  }
+
+  #load(page: number, low: number, high: number): number {
+    const io = this.#io;
+    if (io === undefined) throw new Error("unreachable: pool has no file");
+    if (low === 0 && high === 0 && this.checksumOf(page, this.#sum)) {
+      [low, high] = this.#sum;
+    }
+    const f = this.#take(page);
+    try {
+      const bytes = this.#view(f);
+      io.readPage(page, bytes);
+      this.counters.pageReads++;
+      io.checksumPage(page, bytes, this.#sum);
+      if (this.#sum[0] !== low || this.#sum[1] !== high) {
+        throw new CorruptError(
+          `Cannot read page ${page}: its checksum is not the referenced one`,
+          { file: "pages", page },
+        );
+      }
+      if (!this.pages.isSound(f, page, this.#rule.max)) {
+        throw new CorruptError(`Cannot read page ${page}: it is no tree page`, {
+          file: "pages",
+          page,
+        });
+      }
+    } catch (error) {
+      this.#frames.delete(page);
+      this.#release(this.#frame(f));
+      throw error;
+    }
+    return f;
+  }
+
+  /** A frame for a page, in the table. */
+  #take(page: number): number {
+    let frame = this.#free.pop();
+    if (frame === undefined) {
+      frame = this.#evict();
+      if (frame < 0) {
+        this.writeBack();
+        frame = this.#evict();
+      }
+      if (frame < 0) {
+        throw new RangeError(
+          "Cannot cache page: every frame is in use: cacheBytes is too small",
+        );
+      }
+    }
+    this.#framePage[frame] = page;
+    this.#frameState[frame] = REFERENCED;
+    this.#frames.set(page, frame);
+    return this.#offset(frame);
+  }
+
+  /** Gives up one page that storage has, by the clock; -1 when there is none. */
+  #evict(): number {
+    const count = this.frameCount, state = this.#frameState;
+    for (let i = 0; i < 2 * count; i++) {
+      const frame = this.#clock;
+      this.#clock = frame + 1 === count ? 0 : frame + 1;
+      if ((state[frame] & UNWRITTEN) !== 0) continue;
+      if (this.#framePin[frame] === this.#epoch) continue;
+      if ((state[frame] & REFERENCED) !== 0) {
+        state[frame] &= ~REFERENCED;
+        continue;
+      }
+      this.#frames.delete(this.#framePage[frame]);
+      this.counters.evictions++;
+      return frame;
+    }
+    return -1;
+  }
+
+  #write(frames: number[]): number {
+    for (const frame of frames) this.#seal(frame);
+    const pageOf = this.#framePage;
+    const ready = frames.filter((frame) =>
+      this.#checksums.find(pageOf[frame]) >= 0
+    );
+    ready.sort((a, b) => pageOf[a] - pageOf[b]);
+    const perCall = Math.max(1, WRITE_BYTES_MAX / this.pageBytes);
+    for (let i = 0; i < ready.length;) {
+      let n = 1;
+      while (
+        n < perCall && i + n < ready.length &&
+        pageOf[ready[i + n]] === pageOf[ready[i]] + n
+      ) n++;
+      this.#writeRun(ready, i, n);
+      i += n;
+    }
+    return ready.length;
+  }
+
+  #writeRun(frames: number[], from: number, count: number): void {
+    const first = this.#framePage[frames[from]];
+    let bytes = this.#view(this.#offset(frames[from]));
+    if (count > 1) {
+      this.#staging ??= new Uint8Array(
+        Math.max(WRITE_BYTES_MAX, this.pageBytes),
+      );
+      bytes = this.#staging.subarray(0, count * this.pageBytes);
+      for (let i = 0; i < count; i++) {
+        bytes.set(
+          this.#view(this.#offset(frames[from + i])),
+          i * this.pageBytes,
+        );
+      }
+    }
+    this.#io!.writePages(first, bytes);
+    this.counters.pageWrites += count;
+    for (let i = 0; i < count; i++) {
+      this.#frameState[frames[from + i]] &= ~UNWRITTEN;
+    }
+    this.#unwritten -= count;
+  }
+
+  /**
+   * Fills in what a page's child entries do not know and computes its
+   * checksum, children first. Skips a page with a pinned unwritten child.
+   */
+  #seal(start: number): void {
+    const stack = [start];
+    while (stack.length > 0) {
+      const frame = stack[stack.length - 1];
+      const page = this.#framePage[frame];
+      if (this.#checksums.find(page) >= 0) {
+        stack.pop();
+        continue;
+      }
+      const depth = stack.length;
+      const complete = this.#fillChecksums(this.#offset(frame), stack);
+      if (stack.length > depth) continue;
+      stack.pop();
+      if (!complete) return;
+      const io = this.#io!;
+      io.checksumPage(page, this.#view(this.#offset(frame)), this.#sum);
+      this.#checksums.set(page, this.#sum[0], this.#sum[1]);
+    }
+  }
+
+  /** Pushes children to seal first; false when one of them may not be. */
+  #fillChecksums(f: number, stack: number[]): boolean {
+    const pages = this.pages;
+    let complete = true;
+    for (let n = 0; n < this.#slots(f); n++) {
+      if (pages.kind(f, n) !== CHILD || this.#isKnown(f, n)) continue;
+      const child = pages.childPage(f, n);
+      const slot = this.#checksums.find(child);
+      if (slot >= 0) {
+        const i = pages.record(f, n) >> 2;
+        pages.u32[i + 1] = this.#checksums.first(slot);
+        pages.u32[i + 2] = this.#checksums.second(slot);
+        continue;
+      }
+      const frame = this.#frame(this.peek(child));
+      if (this.#framePin[frame] === this.#epoch) complete = false;
+      else stack.push(frame);
+    }
+    return complete;
+  }
+
+  /** Smallest page that has room for a scheme's terminals, in bytes. */
+  static pageBytesMin(rule: KeyRule): number {
+    const terminal = NODE_BYTES + rule.max + 40;
+    let bytes = 512;
+    while ((bytes - PAGE_HEADER_BYTES) / 4 < terminal) bytes *= 2;
+    return bytes;
+  }
+}
+

@@ -20,6 +20,7 @@ import {
   OP_VALUE,
   OP_WORDS,
 } from "./ops.ts";
+import { xxh64 } from "./xxh64.ts";
 
 /** What the hasher needs of a scheme. */
 export type HashScheme = Pick<Scheme, "hash">;
@@ -61,6 +62,16 @@ class JsHasher implements BatchHasher {
   digest(message: Uint8Array, out: number): void {
     this.#bytes.set(this.#hash(message), out);
     this.hashes += 1;
+  }
+
+  checksum(
+    offset: number,
+    length: number,
+    seedLo: number,
+    seedHi: number,
+    out: Uint32Array,
+  ): void {
+    xxh64(this.#bytes, offset, offset + length, seedLo, seedHi, out);
   }
 
   #value(at: number): void {

@@ -3,7 +3,9 @@
 
 import { assertEquals } from "@std/assert";
 import { xxh64 } from "../../src/hash/xxh64.ts";
-import { randomBytes, randomWords } from "./_random.ts";
+import { random } from "../_amount.ts";
+
+const { bytes: randomBytes, u32 } = random("xxh64");
 
 const MASK = (1n << 64n) - 1n;
 const P1 = 0x9E3779B185EBCA87n;
@@ -95,7 +97,7 @@ Deno.test("xxh64() gives the well-known values of short strings", () => {
 });
 
 Deno.test("xxh64() agrees with the specification for every length to 600", () => {
-  const [seedLo, seedHi] = randomWords(2);
+  const [seedLo, seedHi] = [u32(), u32()];
   const seed = (BigInt(seedHi) << 32n) | BigInt(seedLo);
   const bytes = randomBytes(600);
   for (let length = 0; length <= 600; length++) {

@@ -1,0 +1,102 @@
+// This module is browser compatible.
+//
+// Assembles and compiles the kernel module of a hash function: once per process
+// for each kind of memory, since V8 and others keep optimized code with the module.
+
+import type { HashName } from "@stemma/verify";
+import { ModuleWriter } from "./emitter.ts";
+import { blake2bCore } from "./kernel_blake2b.ts";
+import { blake3Core } from "./kernel_blake3.ts";
+import type { Core } from "./kernel_core.ts";
+import { CONSTANTS_AT, HALF_BLOCK_AT, STATE_AT } from "./kernel_layout.ts";
+import { defineMessages } from "./kernel_messages.ts";
+import { definePairs } from "./kernel_pairs.ts";
+import { sha256Core } from "./kernel_sha256.ts";
+import { defineRow, defineStream } from "./kernel_stream.ts";
+import { defineChecksum } from "./kernel_xxh64.ts";
+
+const cores: Record<HashName, Core> = {
+  "blake3": blake3Core,
+  "sha256": sha256Core,
+  "blake2b-256": blake2bCore,
+};
+
+/** An exported kernel; arguments are 32-bit. */
+export type KernelFunction = (...args: number[]) => void;
+/** All kernels of one instance by name. */
+export type Kernels = Readonly<Record<string, KernelFunction>>;
+
+/** A compiled kernel module. */
+export interface CompiledKernel {
+  readonly core: Core;
+  readonly module: WebAssembly.Module;
+}
+
+const compiled = new Map<string, CompiledKernel | undefined>();
+
+function isHashName(name: string): name is HashName {
+  return Object.hasOwn(cores, name);
+}
+
+/** Bytes of a hash function's module. */
+export function kernelBytes(
+  core: Core,
+  shared: boolean,
+): Uint8Array<ArrayBuffer> {
+  const module = new ModuleWriter();
+  const code = core.define(module);
+  const row = defineRow(module);
+  definePairs(module, core, code, row);
+  defineStream(module, core, code, row);
+  defineMessages(module);
+  defineChecksum(module);
+  return module.bytes(shared);
+}
+
+/**
+ * The compiled kernels of a hash function.
+ *
+ * @param hashName The hash function.
+ * @param shared Whether the memory is shared.
+ * @returns `undefined` when there are none, or WebAssembly with SIMD is missing
+ * or forbidden here.
+ */
+export function compileKernel(
+  hashName: string,
+  shared: boolean,
+): CompiledKernel | undefined {
+  if (!isHashName(hashName)) return undefined;
+  const key = `${hashName} ${shared}`;
+  if (!compiled.has(key)) {
+    const core = cores[hashName];
+    let kernel: CompiledKernel | undefined;
+    try {
+      const module = new WebAssembly.Module(kernelBytes(core, shared));
+      kernel = { core, module };
+    } catch {
+      // No WebAssembly, no SIMD, or a policy against it: JavaScript it is.
+    }
+    compiled.set(key, kernel);
+  }
+  return compiled.get(key);
+}
+
+/**
+ * Puts the constants in place and makes an instance.
+ *
+ * @param base Byte offset of the instance's own reserved area.
+ */
+export function instantiateKernel(
+  kernel: CompiledKernel,
+  memory: WebAssembly.Memory,
+  base: number,
+): Kernels {
+  const bytes = new Uint8Array(memory.buffer);
+  bytes.fill(0, base + CONSTANTS_AT, base + STATE_AT);
+  bytes.fill(0, base + HALF_BLOCK_AT, base + HALF_BLOCK_AT + 256);
+  bytes.set(kernel.core.constants, base + CONSTANTS_AT);
+  const instance = new WebAssembly.Instance(kernel.module, {
+    env: { memory, base },
+  });
+  return instance.exports as Record<string, KernelFunction>;
+}

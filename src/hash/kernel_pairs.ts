@@ -22,7 +22,6 @@ import {
   type ModuleWriter,
   select,
   set,
-  tee,
   V128,
   v128,
   when,
@@ -181,13 +180,10 @@ function defineForm(
     );
     const readLane = (words: Entry, lane: number): Code => {
       const at = i32.add(get(list), i32.const(lane * stride));
-      const capped = select(
-        get(entry),
-        get(last),
-        i32.leU(tee(entry, at), get(last)),
-      );
+      const isWithin = i32.leU(get(entry), get(last));
       return [
-        set(entry, lane === 0 ? at : capped),
+        set(entry, at),
+        set(entry, select(get(entry), get(last), isWithin)),
         words.map((word, i) => set(word, i32.load(get(entry), 4 * i))),
       ];
     };

@@ -365,22 +365,33 @@ function writeWarmUpList(memory: WebAssembly.Memory, reservedAt: number): void {
   }
 }
 
-/** Whether the kernels give the scheme's hash for a few lengths. */
+/** Whether the kernels give the scheme's hash for a few messages. */
 function agrees(
   hasher: WasmHasher,
   memory: WebAssembly.Memory,
   reservedAt: number,
   scheme: KernelScheme,
 ): boolean {
-  const at = reservedAt + CHUNKS_AT;
-  for (const length of [0, 32, 64, 129, 1025]) {
+  const bytes = new Uint8Array(memory.buffer);
+  const words = new Uint32Array(memory.buffer);
+  const at = reservedAt + MESSAGES_AT, list = reservedAt + JOBS_AT;
+  const isHash = (out: number, message: Uint8Array): boolean =>
+    scheme.hash(message).every((byte, i) => byte === bytes[out + i]);
+  for (const length of [0, 32, 129, 1025]) {
     const message = new Uint8Array(length).fill(length);
     hasher.digest(message, at);
-    const ours = new Uint8Array(memory.buffer, at, 32);
-    const want = scheme.hash(message);
-    if (!want.every((byte, i) => byte === ours[i])) return false;
+    if (!isHash(at, message)) return false;
   }
-  return true;
+  const pairs = [0, 1, 2, 3, 4];
+  const pair = (i: number): number => at + 128 * i;
+  for (const i of pairs) {
+    bytes.fill(i + 1, pair(i), pair(i) + 64);
+    words.set([pair(i), pair(i) + 32, pair(i) + 64], list / 4 + 3 * i);
+  }
+  hasher.hashBatch(OP_PAIR, list, pairs.length);
+  return pairs.every((i) =>
+    isHash(pair(i) + 64, bytes.slice(pair(i), pair(i) + 64))
+  );
 }
 
 function isShared(buffer: ArrayBufferLike): boolean {

@@ -228,8 +228,8 @@ interface Eip7864File {
   basicData: {
     version: number;
     codeSize: number;
-    nonce: number | string;
-    balance: number | string;
+    nonce: string;
+    balance: string;
     expected: string;
   }[];
   chunkify: { vectors: { code: string; chunks: string[] }[] };

@@ -237,7 +237,7 @@ export class UsedUpError extends StemmaError {
 
 /**
  * A store was there where none was to be, or none where one was to be.
- * Codes `"already-exists"` and `"no-store"`.
+ * Codes `"already-exists"`, `"no-store"`, `"not-empty"`.
  *
  * @example
  * ```ts
@@ -252,7 +252,10 @@ export class ExistenceError extends StemmaError {
    * @param code Which of the two.
    * @param message What was wanted and what was found.
    */
-  constructor(code: "already-exists" | "no-store", message: string) {
+  constructor(
+    code: "already-exists" | "no-store" | "not-empty",
+    message: string,
+  ) {
     super(code, message);
     this.name = "ExistenceError";
   }

@@ -40,6 +40,7 @@ import {
   metaAt,
   NONE,
   OVERFLOW,
+  OVERFLOW_HASH_AT,
   PAGE_HEADER_BYTES,
   TERMINAL,
 } from "./layout.ts";
@@ -400,10 +401,14 @@ export class TreeEdit {
   /** Whether the terminal holds exactly this value already. */
   #isSame(f: number, n: number, value: Stored): boolean {
     const pages = this.#pages;
-    if (pages.isOverflow(f, n) || value.overflow) return false;
-    if (pages.valueBytes(f, n) !== value.length) return false;
+    if (pages.isOverflow(f, n) !== value.overflow) return false;
     const at = pages.valueAt(f, n);
+    if (!value.overflow && pages.valueBytes(f, n) !== value.length) {
+      return false;
+    }
     for (let i = 0; i < value.length; i++) {
+      // Of overflow references, length and value hash count, not the place.
+      if (value.overflow && i === 4) i = OVERFLOW_HASH_AT;
       if (pages.u8[at + i] !== value.bytes[value.at + i]) return false;
     }
     return true;
@@ -448,7 +453,8 @@ export class TreeEdit {
     const f = this.#frames[level];
     let n = pages.root(f);
     while (pages.kind(f, n) === JOIN && pages.depth(f, n) < depth) {
-      n = pages.u16[metaAt(f, n) + 1 + bitAt(this.#keys, at, pages.depth(f, n))];
+      n =
+        pages.u16[metaAt(f, n) + 1 + bitAt(this.#keys, at, pages.depth(f, n))];
     }
     const join = pages.allocateNode(f), terminal = pages.allocateNode(f);
     this.#writeTerminal(f, terminal, at, length, value);
@@ -540,7 +546,9 @@ export class TreeEdit {
     const join = pages.parent(f, n);
     if (join === NONE) {
       this.#dropPage(level);
-      if (level > 1) return this.#remove(level - 1, this.#entries[level], keyAt);
+      if (level > 1) {
+        return this.#remove(level - 1, this.#entries[level], keyAt);
+      }
       pages.setChildPage(this.pool.anchorAt, ANCHOR_ENTRY, 0);
       this.#setEntryDepth(0, ANCHOR_ENTRY, DEPTH_NONE);
       this.#markDirty(0, ANCHOR_ENTRY);
@@ -632,11 +640,13 @@ export class TreeEdit {
     pages.u16[metaAt(g, n)] |= flags;
     if ((flags & EXTEND) !== 0) this.#moveExtended(g, entry, g, n);
     pages.replaceInParent(g, entry, n);
-    if (parent === NONE) this.#setEntryDepth(
-      level - 2,
-      this.#entries[level - 1],
-      this.#nodeDepth(g, n),
-    );
+    if (parent === NONE) {
+      this.#setEntryDepth(
+        level - 2,
+        this.#entries[level - 1],
+        this.#nodeDepth(g, n),
+      );
+    }
     pages.freeNode(g, entry);
     this.#dropPage(level);
     return true;
@@ -703,7 +713,9 @@ export class TreeEdit {
     const heavySide = leftBytes >= rightBytes ? 0 : 1;
     const lightBytes = Math.min(leftBytes, rightBytes);
     const cut = lightBytes >= this.#minFill;
-    const lightNodes = cut ? 1 : pages.subtreeNodes(f, [right, left][heavySide]);
+    const lightNodes = cut
+      ? 1
+      : pages.subtreeNodes(f, [right, left][heavySide]);
     const heap = cut ? CHILD_RECORD_BYTES : lightBytes - 40 * lightNodes;
     if (!this.#ensureRoom(level - 1, 1 + lightNodes, heap)) return;
     this.#divide(level, heavySide, cut);
@@ -759,7 +771,6 @@ export class TreeEdit {
     if ((u16[metaAt(f, n)] & EXTEND) !== 0) this.#moveExtended(f, n, g, entry);
   }
 }
-
 
 function doubled(list: Int32Array): Int32Array {
   const longer = new Int32Array(2 * list.length);

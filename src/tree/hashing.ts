@@ -30,14 +30,13 @@ import {
   JOIN,
   KIND_SHIFT,
   metaAt,
+  OVERFLOW_HASH_AT,
 } from "./layout.ts";
 import type { Pages } from "./pages.ts";
 import type { PagePool } from "./pool.ts";
 
 /** Levels that a tree can have: 255-byte keys, and one for stems. */
 const LEVELS = 2048 + 1;
-/** Where the value hash lies in an overflow reference. */
-const OVERFLOW_HASH_AT = 24;
 
 /** A growing list of u32 words. */
 class Words {

@@ -57,6 +57,8 @@ export const CHILD_RECORD_BYTES = 12;
  * birth low, high, checksum low, high (u32 each), value hash (32).
  */
 export const OVERFLOW_RECORD_BYTES = 56;
+/** Where the value hash lies in an overflow reference. */
+export const OVERFLOW_HASH_AT = 24;
 
 /** Smallest and largest page size, in bytes. */
 export const PAGE_BYTES_MIN = 512;

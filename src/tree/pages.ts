@@ -35,7 +35,7 @@ import {
   PAGE_MAGIC,
   TERMINAL,
 } from "./layout.ts";
-import { type KeyRule, keyRecordBytes } from "./keys.ts";
+import { keyRecordBytes, type KeyRule } from "./keys.ts";
 
 /** Told when a node moves, so that what is kept beside the page can follow. */
 export type OnMove = (from: number, to: number) => void;

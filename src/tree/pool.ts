@@ -8,7 +8,7 @@
 // storage is compared with the checksum in the reference that led to it.
 
 import { CorruptError } from "../errors.ts";
-import { counters, type Counters } from "../metrics.ts";
+import { type Counters, counters } from "../metrics.ts";
 import type { KeyRule } from "./keys.ts";
 import { CHILD, NODE_BYTES, PAGE_HEADER_BYTES } from "./layout.ts";
 import { Pages } from "./pages.ts";
@@ -57,6 +57,8 @@ export class PagePool {
   readonly frameCount: number;
   /** Offset of 32 zero bytes. */
   readonly zeroAt: number;
+  /** Offset of 32 bytes for a digest on its way elsewhere. */
+  readonly digestAt: number;
   /** Offset of the page-like anchor that holds a version's root entry. */
   readonly anchorAt: number;
   /** Offset and size of the list region. */
@@ -98,6 +100,7 @@ export class PagePool {
       Math.max(1 << 14, this.frameCount * 16 & ~0xfff),
     );
     this.zeroAt = 64;
+    this.digestAt = 128;
     this.anchorAt = 512;
     this.reservedAt = 1024;
     this.listAt = this.reservedAt + (options.reservedBytes + 63 & ~63);
@@ -208,6 +211,13 @@ export class PagePool {
     this.pages.setBirth(f, birth);
     this.pin(f);
     return f;
+  }
+
+  /** Reads a cached page anew, unless storage does not have it. */
+  reload(page: number, low: number, high: number): void {
+    const f = this.peek(page);
+    if (f === 0 || this.#isUnwritten(f)) return;
+    this.#fetch(f, page, low, high);
   }
 
   /** Marks a page changed since it was last written. */
@@ -339,35 +349,35 @@ export class PagePool {
   }
 
   #load(page: number, low: number, high: number): number {
-    const io = this.#io;
-    if (io === undefined) throw new Error("unreachable: pool has no file");
-    if (low === 0 && high === 0 && this.checksumOf(page, this.#sum)) {
-      [low, high] = this.#sum;
-    }
     const f = this.#take(page);
     try {
-      const bytes = this.#view(f);
-      io.readPage(page, bytes);
-      this.counters.pageReads++;
-      io.checksumPage(page, bytes, this.#sum);
-      if (this.#sum[0] !== low || this.#sum[1] !== high) {
-        throw new CorruptError(
-          `Cannot read page ${page}: its checksum is not the referenced one`,
-          { file: "pages", page },
-        );
-      }
-      if (!this.pages.isSound(f, page, this.#rule.max)) {
-        throw new CorruptError(`Cannot read page ${page}: it is no tree page`, {
-          file: "pages",
-          page,
-        });
-      }
+      this.#fetch(f, page, low, high);
     } catch (error) {
       this.#frames.delete(page);
       this.#release(this.#frame(f));
       throw error;
     }
     return f;
+  }
+
+  /** Reads a page into its frame and compares it with the reference to it. */
+  #fetch(f: number, page: number, low: number, high: number): void {
+    const bytes = this.#view(f), sum = this.#sum;
+    if (low === 0 && high === 0 && this.checksumOf(page, sum)) {
+      [low, high] = sum;
+    }
+    this.#io!.readPage(page, bytes);
+    this.counters.pageReads++;
+    this.#io!.checksumPage(page, bytes, sum);
+    const isReferenced = sum[0] === low && sum[1] === high;
+    if (isReferenced && this.pages.isSound(f, page, this.#rule.max)) return;
+    const why = isReferenced
+      ? "it is no tree page"
+      : "its checksum is not the referenced one";
+    throw new CorruptError(`Cannot read page ${page}: ${why}`, {
+      file: "pages",
+      page,
+    });
   }
 
   /** A frame for a page, in the table. */
@@ -506,4 +516,3 @@ export class PagePool {
     return bytes;
   }
 }
-

@@ -1,0 +1,125 @@
+// This module is browser compatible.
+//
+// What the objects that an open store hands out have in common: the storage, the
+// reader, and the checks of arguments.
+
+import type { Scheme } from "@stemma/verify";
+import { checkKey } from "./changes.ts";
+import { UsedUpError } from "./errors.ts";
+import { encodeProof } from "./prove.ts";
+import type { Storage } from "./store/storage.ts";
+import type { Version } from "./store/versions.ts";
+import { VALUE_BYTES_MAX } from "./store/record.ts";
+import { type Range, TreeReader, VersionTree } from "./tree_reader.ts";
+import type { ProofQuery } from "./view.ts";
+
+/** Bytes of pending writes after which a session applies them. */
+const ABSORB_BYTES_MAX = 8 << 20;
+
+/** The inside of an open store. */
+export class Core {
+  readonly storage: Storage;
+  readonly reader: TreeReader;
+  readonly scheme: Scheme;
+  /** Bytes of pending writes that a session holds before it applies them. */
+  readonly absorbBytes: number;
+  isClosed = false;
+
+  constructor(storage: Storage) {
+    this.storage = storage;
+    this.scheme = storage.scheme;
+    this.reader = new TreeReader(storage);
+    const { frameCount, pageBytes } = storage.pool;
+    this.absorbBytes = Math.min(
+      ABSORB_BYTES_MAX,
+      Math.max(1 << 16, frameCount * pageBytes / 4),
+    );
+  }
+
+  /** Refuses everything after `close()`. */
+  refuseClosed(): void {
+    if (this.isClosed) throw new UsedUpError("Cannot use store: it is closed");
+  }
+
+  /** Refuses keys that the scheme does not take. */
+  checkKey(key: Uint8Array, action: string): void {
+    checkKey(key, this.storage.rule, action);
+  }
+
+  /** Refuses values that the scheme does not take. */
+  checkValue(value: Uint8Array): void {
+    if (!(value instanceof Uint8Array)) {
+      throw new TypeError("Cannot set key: value must be a Uint8Array");
+    }
+    const { valueBytes } = this.scheme;
+    if (valueBytes !== undefined && value.length !== valueBytes) {
+      throw new RangeError(
+        `Cannot set key: value must be ${valueBytes} bytes: received ` +
+          value.length,
+      );
+    }
+    if (value.length > VALUE_BYTES_MAX) {
+      throw new RangeError(
+        `Cannot set key: value must be at most ${VALUE_BYTES_MAX} bytes: ` +
+          `received ${value.length}`,
+      );
+    }
+  }
+
+  get(version: Version, key: Uint8Array): Uint8Array | undefined {
+    this.checkKey(key, "get key");
+    this.storage.counters.reads++;
+    return this.reader.get(version.tree, key);
+  }
+
+  has(version: Version, key: Uint8Array): boolean {
+    this.checkKey(key, "look up key");
+    this.storage.counters.reads++;
+    return this.reader.has(version.tree, key);
+  }
+
+  entries(
+    version: Version,
+    range: Range,
+    isLive: () => void,
+  ): Generator<[Uint8Array, Uint8Array], void, undefined> {
+    checkRange(range);
+    return this.reader.entries(version.tree, range, isLive);
+  }
+
+  /** A version as proofs see it. */
+  tree(version: Version): VersionTree {
+    return new VersionTree(this.storage, version.tree);
+  }
+
+  prove(tree: VersionTree, query: ProofQuery): Uint8Array {
+    this.storage.counters.proofs++;
+    if (query instanceof Uint8Array) {
+      return encodeProof(tree, { keys: [query] });
+    }
+    if (isList(query)) return encodeProof(tree, { keys: query });
+    return encodeProof(tree, query);
+  }
+}
+
+function isList(query: ProofQuery): query is readonly Uint8Array[] {
+  return Array.isArray(query);
+}
+
+function checkRange(range: Range): void {
+  if (range.gt !== undefined && range.gte !== undefined) {
+    throw new TypeError("Cannot list entries: gt and gte exclude each other");
+  }
+  if (range.lt !== undefined && range.lte !== undefined) {
+    throw new TypeError("Cannot list entries: lt and lte exclude each other");
+  }
+  for (const bound of [range.gt, range.gte, range.lt, range.lte]) {
+    if (bound !== undefined && !(bound instanceof Uint8Array)) {
+      throw new TypeError("Cannot list entries: bounds must be Uint8Arrays");
+    }
+  }
+  const { limit } = range;
+  if (limit !== undefined && !(limit >= 0)) {
+    throw new RangeError(`Cannot list entries: limit is ${limit}`);
+  }
+}

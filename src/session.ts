@@ -1,0 +1,238 @@
+// This module is browser compatible.
+//
+// A write session: collects writes on top of a version, answers reads with them,
+// and prepares them as a new version. Writes that outgrow their bound are
+// applied to the version early, so a session of any size stays within memory.
+
+import type { Core } from "./core.ts";
+import { Changes } from "./changes.ts";
+import { StaleSessionError, UsedUpError } from "./errors.ts";
+import { Prepared } from "./prepared.ts";
+const encodeWitness = (..._: unknown[]): Uint8Array => new Uint8Array();
+import type { Payload } from "./store/payload.ts";
+import type { Version } from "./store/versions.ts";
+
+/** How a session is begun. */
+export interface SessionOptions {
+  /**
+   * Whether to make a witness of everything read and written.
+   *
+   * @default {false}
+   */
+  readonly witness?: boolean;
+}
+
+/**
+ * Collects writes; see {@linkcode Session.prepare}.
+ *
+ * @example
+ * ```ts
+ * import { memoryBackend, open } from "@stemma/db";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using db = await open(memoryBackend());
+ * using session = db.begin();
+ * session.set(new Uint8Array(32), new Uint8Array([1, 2, 3]));
+ * const next = session.prepare();
+ * assertEquals(db.has(new Uint8Array(32)), false);
+ * await next.commit();
+ * assertEquals(db.root, next.root);
+ * ```
+ */
+export class Session {
+  readonly #core: Core;
+  readonly #base: Version;
+  readonly #changes: Changes = new Changes();
+  readonly #reads: Changes | undefined;
+  /** All writes, for the witness. */
+  readonly #writes: Changes | undefined;
+  #working: Version | undefined;
+  #payload: Payload | undefined;
+  #isOpen = true;
+
+  /** Internal: made by `db.begin()`. The base is held already. */
+  constructor(core: Core, base: Version, options: SessionOptions) {
+    this.#core = core;
+    this.#base = base;
+    if (options.witness) {
+      this.#reads = new Changes();
+      this.#writes = new Changes();
+    }
+  }
+
+  /**
+   * Sets a key. Both arrays are copied.
+   *
+   * @param key A key of the scheme's length.
+   * @param value Any bytes up to 512 MiB, or exactly what the scheme wants. An
+   *   empty value is a value.
+   * @throws {RangeError} When the key or value has a wrong length.
+   */
+  set(key: Uint8Array, value: Uint8Array): void {
+    this.#refuseUsed();
+    this.#core.checkKey(key, "set key");
+    this.#core.checkValue(value);
+    this.#write(key, value);
+  }
+
+  /**
+   * Deletes a key; deleting an absent key changes nothing.
+   *
+   * @param key A key of the scheme's length.
+   * @throws {RangeError} When the key has a wrong length.
+   */
+  delete(key: Uint8Array): void {
+    this.#refuseUsed();
+    this.#core.checkKey(key, "delete key");
+    this.#write(key, undefined);
+  }
+
+  /**
+   * Looks up a key, this session's writes included.
+   *
+   * @param key A key of the scheme's length.
+   * @returns The value, a copy; `undefined` when the key is absent.
+   * @throws {RangeError} When the key has a wrong length.
+   */
+  get(key: Uint8Array): Uint8Array | undefined {
+    this.#refuseUsed();
+    this.#core.checkKey(key, "get key");
+    const entry = this.#changes.find(key);
+    if (entry >= 0) return this.#changes.value(entry)?.slice();
+    this.#noteRead(key);
+    return this.#core.get(this.#working ?? this.#base, key);
+  }
+
+  /**
+   * Whether a key is present, this session's writes included.
+   *
+   * @param key A key of the scheme's length.
+   * @returns Whether the key has a value.
+   * @throws {RangeError} When the key has a wrong length.
+   */
+  has(key: Uint8Array): boolean {
+    this.#refuseUsed();
+    this.#core.checkKey(key, "look up key");
+    const entry = this.#changes.find(key);
+    if (entry >= 0) return !this.#changes.isDelete(entry);
+    this.#noteRead(key);
+    return this.#core.has(this.#working ?? this.#base, key);
+  }
+
+  /**
+   * Loads the pages that later reads and writes of these keys will need.
+   *
+   * @param keys Keys of the scheme's length.
+   * @returns Pages read from storage.
+   */
+  warmUp(keys: Iterable<Uint8Array>): number {
+    this.#refuseUsed();
+    const { tree } = this.#working ?? this.#base;
+    let pages = 0;
+    for (const key of keys) {
+      this.#core.checkKey(key, "warm up");
+      pages += this.#core.reader.load(tree, key);
+    }
+    this.#core.storage.counters.warmed += pages;
+    return pages;
+  }
+
+  /**
+   * Makes a version of the writes. Its root is known, nothing is durable.
+   *
+   * @returns The version, to be committed, built upon or discarded. The session
+   *   is used up.
+   * @throws {StaleSessionError} When the version below can never be committed.
+   * @throws {KeyPrefixError} When a key is a prefix of another; the session
+   *   stays as it was, unless it had outgrown its memory before.
+   */
+  prepare(): Prepared {
+    this.#refuseUsed();
+    if (this.#base.isStale) {
+      throw new StaleSessionError(
+        "Cannot prepare session: another version was committed in the place of " +
+          "the one below it",
+      );
+    }
+    this.#absorb();
+    const version = this.#working!, base = this.#base;
+    const witness = this.#witness(version);
+    this.#working = undefined;
+    this.#isOpen = false;
+    this.#core.storage.versions.release(base);
+    return new Prepared(
+      this.#core,
+      version,
+      this.#payload!,
+      base.tree.hash.slice(),
+      witness,
+    );
+  }
+
+  /** Drops the session and its writes. Calling it again does nothing. */
+  discard(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#changes.clear();
+    if (this.#core.isClosed) return;
+    const { versions } = this.#core.storage;
+    if (this.#working !== undefined) versions.release(this.#working);
+    versions.release(this.#base);
+  }
+
+  /** Same as {@linkcode discard}. */
+  [Symbol.dispose](): void {
+    this.discard();
+  }
+
+  #write(key: Uint8Array, value: Uint8Array | undefined): void {
+    this.#writes?.write(key, value);
+    this.#changes.write(key, value);
+    if (this.#changes.byteLength > this.#core.absorbBytes) this.#absorb();
+  }
+
+  /** Applies the collected writes to the session's own version. */
+  #absorb(): void {
+    const { storage } = this.#core;
+    storage.refuseWrites();
+    const isFirst = this.#working === undefined;
+    this.#working ??= storage.versions.begin(this.#base);
+    this.#payload ??= storage.payload(this.#working);
+    try {
+      storage.apply(this.#working, this.#changes, this.#payload);
+    } catch (error) {
+      const spoiled = this.#working;
+      this.#working = undefined;
+      this.#payload = undefined;
+      storage.versions.release(spoiled);
+      // What was applied before is gone with the version.
+      if (!isFirst) this.discard();
+      throw error;
+    }
+    storage.counters.writes += this.#changes.count;
+    this.#changes.clear();
+  }
+
+  #noteRead(key: Uint8Array): void {
+    if (this.#reads === undefined || this.#writes!.find(key) >= 0) return;
+    if (this.#reads.find(key) < 0) this.#reads.write(key, undefined);
+  }
+
+  #witness(version: Version): Uint8Array | undefined {
+    if (this.#reads === undefined) return undefined;
+    const reads = this.#reads, writes = this.#writes!;
+    return encodeWitness(this.#core.tree(this.#base), version.tree.hash, {
+      reads: Array.from({ length: reads.count }, (_, i) => reads.key(i)),
+      writes: Array.from({ length: writes.count }, (_, i) => ({
+        key: writes.key(i),
+        value: writes.value(i),
+      })),
+    });
+  }
+
+  #refuseUsed(): void {
+    this.#core.refuseClosed();
+    if (this.#isOpen) return;
+    throw new UsedUpError("Cannot use session: it was prepared or discarded");
+  }
+}

@@ -1,0 +1,123 @@
+// This module is browser compatible.
+//
+// One open file of the store: loops over short reads and writes, counts calls
+// and bytes, and knows nothing of what the bytes mean.
+
+import { IoError } from "../../backends/errors.ts";
+import type { StorageFile, StorageOperation } from "../../backends/types.ts";
+import { StemmaError } from "@stemma/verify";
+import type { Counters } from "../metrics.ts";
+import type { Fault } from "./faults.ts";
+
+/** A file with whole reads and writes. */
+export class StoreFile {
+  readonly name: string;
+  readonly #file: StorageFile;
+  readonly #counters: Counters;
+  readonly #faults: ReadonlySet<Fault>;
+
+  constructor(
+    name: string,
+    file: StorageFile,
+    counters: Counters,
+    faults: ReadonlySet<Fault>,
+  ) {
+    this.name = name;
+    this.#file = file;
+    this.#counters = counters;
+    this.#faults = faults;
+  }
+
+  /** Fills `bytes` from `position`; returns how many there were before the end. */
+  read(bytes: Uint8Array, position: number): number {
+    let done = 0;
+    while (done < bytes.length) {
+      this.#counters.fileReads++;
+      const part = done === 0 ? bytes : bytes.subarray(done);
+      const got = this.#call(
+        "read",
+        position + done,
+        () => this.#file.read(part, position + done),
+      );
+      if (got === 0) break;
+      done += got;
+    }
+    return done;
+  }
+
+  /** Writes all of `bytes` at `position`. */
+  write(bytes: Uint8Array, position: number): void {
+    let done = 0;
+    while (done < bytes.length) {
+      this.#counters.fileWrites++;
+      const part = done === 0 ? bytes : bytes.subarray(done);
+      const put = this.#write(part, position + done);
+      done += put;
+      if (this.#faults.has("short-write-not-looped")) return;
+    }
+  }
+
+  #write(bytes: Uint8Array, position: number): number {
+    try {
+      const put = this.#call(
+        "write",
+        position,
+        () => this.#file.write(bytes, position),
+      );
+      if (put > 0) return put;
+    } catch (error) {
+      if (this.#faults.has("ignored-write-result")) return bytes.length;
+      throw error;
+    }
+    throw new IoError("Cannot write: the backend wrote no byte", {
+      operation: "write",
+      file: this.name,
+      position,
+    });
+  }
+
+  size(): number {
+    return this.#call("size", undefined, () => this.#file.size());
+  }
+
+  truncate(size: number): void {
+    this.#call("truncate", size, () => this.#file.truncate(size));
+  }
+
+  /** Makes what was written durable. */
+  flush(): void | Promise<void> {
+    this.#counters.flushes++;
+    const done = this.#call("flush", undefined, () => this.#file.flush());
+    return done?.catch((error) => {
+      throw this.#own("flush", undefined, error);
+    });
+  }
+
+  /** Runs a backend call; what it throws arrives as an error of ours. */
+  #call<T>(
+    operation: StorageOperation,
+    position: number | undefined,
+    call: () => T,
+  ): T {
+    try {
+      return call();
+    } catch (error) {
+      throw this.#own(operation, position, error);
+    }
+  }
+
+  #own(
+    operation: StorageOperation,
+    position: number | undefined,
+    cause: unknown,
+  ): unknown {
+    if (cause instanceof StemmaError) return cause;
+    const { name: file } = this;
+    const message = `Cannot ${operation} ${file}: the backend failed`;
+    return new IoError(message, { operation, file, position, cause });
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}

@@ -1,0 +1,220 @@
+// This module is browser compatible.
+//
+// Getting at the store's two files: finding out whether there is a store, whether
+// it is whole, or whether its creation was cut short, and making a new one. The
+// header comes last, so there is a store exactly when there is a valid header.
+
+import type { Scheme } from "@stemma/verify";
+import type { StorageBackend } from "../../backends/types.ts";
+import { CorruptError, ExistenceError } from "../errors.ts";
+import type { Counters } from "../metrics.ts";
+import { DEPTH_NONE } from "../tree/layout.ts";
+import type { Fault } from "./faults.ts";
+import { StoreFile } from "./file.ts";
+import {
+  type Header,
+  HEADER_AREA_BYTES,
+  refuseOtherScheme,
+  type StoreIdentity,
+} from "./header.ts";
+import { emptyEntry } from "./history.ts";
+import { PageFile, readSlots, type Slot } from "./page_file.ts";
+import { noSum } from "./sum.ts";
+
+/** Name of the page file. */
+export const PAGES_FILE = "pages.stemma";
+/** Name of the commit log. */
+export const LOG_FILE = "log.stemma";
+
+/** Whether a store may, must or must not be made. */
+export type CreateMode = "never" | "if-missing" | "must";
+
+/** The open files and what the headers say. */
+export interface OpenFiles {
+  readonly pages: StoreFile;
+  readonly log: StoreFile;
+  readonly slots: [Slot, Slot];
+}
+
+/** How files are opened. */
+export interface FilesOptions {
+  readonly create: CreateMode;
+  readonly scheme: Scheme;
+  readonly pageBytes: number;
+  readonly segmentBytes: number;
+  readonly counters: Counters;
+  readonly faults: ReadonlySet<Fault>;
+}
+
+/** Opens the files of a store, or makes them; the lock is held. */
+export async function openFiles(
+  backend: StorageBackend,
+  options: FilesOptions,
+): Promise<OpenFiles> {
+  const names = await backend.list();
+  const has = [LOG_FILE, PAGES_FILE].map((name) => names.includes(name));
+  const { create, faults } = options;
+  if (!has[0] && !has[1]) {
+    if (create === "never") throw noStore(backend);
+    const foreign = names.find((name) => name !== LOG_FILE);
+    if (foreign !== undefined && !faults.has("create-in-foreign-directory")) {
+      throw new ExistenceError(
+        "not-empty",
+        `Cannot create store: its place must be empty: found ${foreign}`,
+      );
+    }
+  }
+  const open = async (name: string, there: boolean): Promise<StoreFile> =>
+    new StoreFile(
+      name,
+      await backend.open(name, { create: !there }),
+      options.counters,
+      faults,
+    );
+  if (create === "never" && !(has[0] && has[1])) {
+    await refuseHalf(backend, open, has);
+  }
+  const opened: StoreFile[] = [];
+  try {
+    const log = await open(LOG_FILE, has[0]);
+    opened.push(log);
+    const pages = await open(PAGES_FILE, has[1]);
+    opened.push(pages);
+    return await settle(backend, { pages, log }, options, has);
+  } catch (error) {
+    for (const file of opened) closeQuietly(file);
+    throw error;
+  }
+}
+
+/** Of a store that must exist one file is missing: unfinished, or damaged? */
+async function refuseHalf(
+  backend: StorageBackend,
+  open: (name: string, there: boolean) => Promise<StoreFile>,
+  has: boolean[],
+): Promise<never> {
+  const file = await open(has[0] ? LOG_FILE : PAGES_FILE, true);
+  const size = file.size(), slots = has[1] ? readSlots(file) : undefined;
+  file.close();
+  const most = has[0] ? 0 : HEADER_AREA_BYTES;
+  const valid = slots?.some((slot) => slot.header !== undefined) ?? false;
+  if (size <= most && !valid) throw noStore(backend);
+  throw missingFile(has[0] ? PAGES_FILE : LOG_FILE);
+}
+
+/** Decides between a store, an unfinished one and a damaged one. */
+async function settle(
+  backend: StorageBackend,
+  files: { pages: StoreFile; log: StoreFile },
+  options: FilesOptions,
+  has: boolean[],
+): Promise<OpenFiles> {
+  const { pages, log } = files, { create } = options;
+  const slots = readSlots(pages);
+  const header = newest(slots);
+  if (header !== undefined) {
+    if (!has[0] && !mayLackLog(backend, header)) throw missingFile(LOG_FILE);
+    if (create === "must") {
+      throw new ExistenceError(
+        "already-exists",
+        `Cannot create store: ${backend.name} holds one already`,
+      );
+    }
+    refuseOtherScheme(header, options.scheme);
+    return { ...files, slots };
+  }
+  const unfinished = log.size() === 0 && pages.size() <= HEADER_AREA_BYTES;
+  if (!unfinished) {
+    throw new CorruptError(
+      has[1]
+        ? "Cannot open store: neither header slot holds a valid header"
+        : `Cannot open store: ${PAGES_FILE} is missing`,
+      { file: "pages", position: 0 },
+    );
+  }
+  if (create === "never") throw noStore(backend);
+  await writeFirstHeader(backend, pages, options);
+  return { ...files, slots: readSlots(pages) };
+}
+
+/**
+ * Where no directory can be synced, a crash right after creation may keep one
+ * name and lose the other; nothing was checkpointed then.
+ */
+function mayLackLog(backend: StorageBackend, header: Header): boolean {
+  return !backend.supports.directorySync && header.generation === 1;
+}
+
+async function writeFirstHeader(
+  backend: StorageBackend,
+  pages: StoreFile,
+  options: FilesOptions,
+): Promise<void> {
+  const identity: StoreIdentity = {
+    pageBytes: options.pageBytes,
+    segmentBytes: options.segmentBytes,
+    schemeId: options.scheme.id,
+    storeId: crypto.getRandomValues(new Uint32Array(2)),
+  };
+  const file = new PageFile(
+    pages,
+    identity.pageBytes,
+    identity.storeId,
+    options.counters,
+  );
+  // The names must last before the header makes them a store.
+  await backend.sync?.();
+  file.writeHeader(0, firstHeader(identity));
+  await file.flush();
+}
+
+/** The header of a store without a commit. */
+function firstHeader(identity: StoreIdentity): Header {
+  return {
+    ...identity,
+    generation: 1,
+    versionId: 0,
+    pageCount: 0,
+    rootPage: 0,
+    rootDepth: DEPTH_NONE,
+    rootSum: noSum(),
+    entry: emptyEntry(),
+    logPosition: 0,
+    logSum: noSum(),
+    windowStart: 0,
+    historyCount: 0,
+    mapPage: 0,
+    mapBytes: 0,
+    mapSum: noSum(),
+    meta: new Uint8Array(0),
+  };
+}
+
+/** The valid header of the higher generation. */
+export function newest(slots: [Slot, Slot]): Header | undefined {
+  const [a, b] = [slots[0].header, slots[1].header];
+  if (a === undefined || b === undefined) return a ?? b;
+  return a.generation > b.generation ? a : b;
+}
+
+/** Closes a file after something else has failed already. */
+export function closeQuietly(file: { close(): void }): void {
+  try {
+    file.close();
+  } catch {
+    // The first failure is the one to report.
+  }
+}
+
+function noStore(backend: StorageBackend): ExistenceError {
+  return new ExistenceError(
+    "no-store",
+    `Cannot open store: ${backend.name} holds none`,
+  );
+}
+
+function missingFile(name: string): CorruptError {
+  return new CorruptError(`Cannot open store: ${name} is missing`, {
+    file: name === LOG_FILE ? "log" : "pages",
+  });
+}

@@ -1,0 +1,385 @@
+// This module is browser compatible.
+//
+// The commit log: one record for each commit or rollback, appended and flushed
+// once. A record is a chain of frames; a frame never crosses a segment's end,
+// and its checksum covers the checksum of the frame before, so a frame is good
+// by itself and good in its place (docs/format.md, "Commit log").
+
+import { xxh64 } from "../hash/xxh64.ts";
+import { CorruptError } from "../errors.ts";
+import type { Counters } from "../metrics.ts";
+import { getU64, setU64, viewOf } from "./bytes.ts";
+import { noSum, type Sum } from "./sum.ts";
+import type { StoreFile } from "./file.ts";
+import { SEGMENT_HEADER_BYTES, type Segments } from "./segments.ts";
+
+/** Bytes before a frame's payload. */
+export const FRAME_HEADER_BYTES = 48;
+const FRAME_MAGIC = 0x6d724674;
+/** Frames start at multiples of this. */
+const ALIGN = 8;
+/** Smallest room in a segment in which a frame is begun. */
+const FRAME_BYTES_MIN = FRAME_HEADER_BYTES + ALIGN;
+
+const FIRST = 1;
+const LAST = 2;
+
+/** A frame read from the log. */
+export interface Frame {
+  readonly sequence: number;
+  readonly durableUpTo: number;
+  readonly first: boolean;
+  readonly last: boolean;
+  /** The payload: a view, valid until the next read. */
+  readonly payload: Uint8Array;
+  /** Its own checksum, and that of the frame before it. */
+  readonly sum: Sum;
+  readonly before: Sum;
+  /** Position behind it. */
+  readonly end: number;
+}
+
+/** Appends records and reads frames. */
+export class CommitLog {
+  readonly segments: Segments;
+  readonly #file: StoreFile;
+  readonly #storeId: Sum;
+  readonly #counters: Counters;
+  #staging: Uint8Array = new Uint8Array(1 << 12);
+  /** Where the next record goes. */
+  #position = 0;
+  /** Checksum of the last frame. */
+  #sum: Sum = noSum();
+  #writeAt = 0;
+  #writeSum: Sum = noSum();
+  #filled = 0;
+  #room = 0;
+  #lead = 0;
+  #sequence = 0;
+  #durableUpTo = 0;
+  #isFirst = true;
+  #buffer: Uint8Array = new Uint8Array(1 << 12);
+
+  constructor(
+    file: StoreFile,
+    segments: Segments,
+    storeId: Sum,
+    counters: Counters,
+  ) {
+    this.#file = file;
+    this.segments = segments;
+    this.#storeId = storeId;
+    this.#counters = counters;
+  }
+
+  /** Position behind the last record. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Checksum of the last frame. */
+  get sum(): Sum {
+    return this.#sum;
+  }
+
+  /** Goes on behind a known record. */
+  seek(position: number, sum: Sum): void {
+    this.#position = position;
+    this.#sum = Uint32Array.from(sum);
+  }
+
+  /** Where a record appended now would begin. */
+  get nextPosition(): number {
+    return this.normalize(this.#position);
+  }
+
+  /** Begins a record; nothing is part of the log before {@linkcode finish}. */
+  begin(sequence: number, durableUpTo: number): void {
+    this.#sequence = sequence;
+    this.#durableUpTo = durableUpTo;
+    this.#isFirst = true;
+    this.#writeAt = this.#position;
+    this.#writeSum = this.#sum;
+    this.#openFrame();
+  }
+
+  /** Appends bytes to the record's payload. */
+  push(bytes: Uint8Array): void {
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.#filled === this.#room) {
+        this.#closeFrame(false);
+        this.#openFrame();
+      }
+      const part = Math.min(bytes.length - at, this.#room - this.#filled);
+      const to = this.#lead + FRAME_HEADER_BYTES + this.#filled;
+      this.#reserve(to + part);
+      this.#staging.set(bytes.subarray(at, at + part), to);
+      this.#filled += part;
+      at += part;
+    }
+  }
+
+  /** Writes what is left of the record and makes it the log's last. */
+  finish(): void {
+    this.#closeFrame(true);
+    this.#position = this.#writeAt;
+    this.#sum = this.#writeSum;
+  }
+
+  /** First position at or behind `position` where a frame has room. */
+  normalize(position: number): number {
+    const { bytes } = this.segments;
+    const offset = position % bytes;
+    if (offset === 0) return position + SEGMENT_HEADER_BYTES;
+    if (bytes - offset >= FRAME_BYTES_MIN) return position;
+    return position - offset + bytes + SEGMENT_HEADER_BYTES;
+  }
+
+  #openFrame(): void {
+    const { segments } = this;
+    const at = this.normalize(this.#writeAt);
+    const offset = at % segments.bytes;
+    const index = Math.floor(at / segments.bytes);
+    this.#lead = 0;
+    if (offset === SEGMENT_HEADER_BYTES) {
+      if (index > segments.last) segments.extend();
+      this.#lead = SEGMENT_HEADER_BYTES;
+      this.#reserve(SEGMENT_HEADER_BYTES);
+      this.#staging.set(segments.encodeHeader(index), 0);
+    }
+    this.#writeAt = at;
+    this.#filled = 0;
+    this.#room = segments.bytes - offset - FRAME_HEADER_BYTES;
+  }
+
+  #closeFrame(last: boolean): void {
+    const bytes = this.#staging, at = this.#lead, filled = this.#filled;
+    const padded = filled + ALIGN - 1 & -ALIGN;
+    this.#reserve(at + FRAME_HEADER_BYTES + padded);
+    const staging = this.#staging === bytes ? bytes : this.#staging;
+    const end = at + FRAME_HEADER_BYTES + padded;
+    staging.fill(0, at + FRAME_HEADER_BYTES + filled, end);
+    const view = new DataView(staging.buffer, at, FRAME_HEADER_BYTES);
+    view.setUint32(0, FRAME_MAGIC, true);
+    view.setUint32(4, filled, true);
+    view.setUint32(16, this.#writeSum[0], true);
+    view.setUint32(20, this.#writeSum[1], true);
+    setU64(view, 24, this.#sequence);
+    setU64(view, 32, this.#durableUpTo);
+    view.setUint32(40, (this.#isFirst ? FIRST : 0) | (last ? LAST : 0), true);
+    view.setUint32(44, 0, true);
+    const sum = this.#checksum(staging, at, end);
+    view.setUint32(8, sum[0], true);
+    view.setUint32(12, sum[1], true);
+    const position = this.#writeAt - this.#lead;
+    this.#file.write(
+      staging.subarray(0, end),
+      this.segments.offset(position),
+    );
+    this.#counters.logBytes += end;
+    this.#writeAt += FRAME_HEADER_BYTES + padded;
+    this.#writeSum = sum;
+    this.#isFirst = false;
+  }
+
+  /** Checksum of a frame: of its bytes from the checksum of the last one on. */
+  #checksum(bytes: Uint8Array, at: number, end: number): Sum {
+    const sum = noSum();
+    const length = bytes[at + 4] | bytes[at + 5] << 8 | bytes[at + 6] << 16 |
+      bytes[at + 7] << 24;
+    const [low, high] = this.#storeId;
+    xxh64(bytes, at + 16, end, low ^ length, high, sum);
+    return sum;
+  }
+
+  #reserve(bytes: number): void {
+    if (bytes <= this.#staging.length) return;
+    const longer = new Uint8Array(Math.max(bytes, 2 * this.#staging.length));
+    longer.set(this.#staging);
+    this.#staging = longer;
+  }
+
+  /**
+   * Reads the frame at a position.
+   *
+   * @returns The frame, good by itself; `undefined` when there is none.
+   */
+  read(position: number): Frame | undefined {
+    const at = this.normalize(position);
+    if (!this.segments.has(at)) return undefined;
+    const room = this.segments.bytes - at % this.segments.bytes;
+    const offset = this.segments.offset(at);
+    const head = this.#load(offset, FRAME_HEADER_BYTES);
+    if (head === undefined) return undefined;
+    const view = viewOf(head);
+    const length = view.getUint32(4, true);
+    const padded = length + ALIGN - 1 & -ALIGN;
+    const good = view.getUint32(0, true) === FRAME_MAGIC &&
+      length <= room - FRAME_HEADER_BYTES && padded >= length;
+    if (!good) return undefined;
+    const bytes = this.#load(offset, FRAME_HEADER_BYTES + padded);
+    if (bytes === undefined) return undefined;
+    return this.#decode(bytes, length, at);
+  }
+
+  /**
+   * Reads the beginning of a record without checking the whole frame.
+   *
+   * @param bytesMax Most bytes of payload wanted.
+   */
+  readStart(
+    position: number,
+    bytesMax: number,
+  ): { sequence: number; payload: Uint8Array } | undefined {
+    const at = this.normalize(position);
+    if (!this.segments.has(at)) return undefined;
+    const room = this.segments.bytes - at % this.segments.bytes;
+    const bytes = new Uint8Array(Math.min(FRAME_HEADER_BYTES + bytesMax, room));
+    const got = this.#file.read(bytes, this.segments.offset(at));
+    const view = viewOf(bytes);
+    if (got < FRAME_HEADER_BYTES || view.getUint32(0, true) !== FRAME_MAGIC) {
+      return undefined;
+    }
+    const end = Math.min(got, FRAME_HEADER_BYTES + view.getUint32(4, true));
+    return {
+      sequence: getU64(view, 24),
+      payload: bytes.subarray(FRAME_HEADER_BYTES, end),
+    };
+  }
+
+  #decode(bytes: Uint8Array, length: number, at: number): Frame | undefined {
+    const view = viewOf(bytes);
+    const sum = this.#checksum(bytes, 0, bytes.length);
+    if (view.getUint32(8, true) !== sum[0]) return undefined;
+    if (view.getUint32(12, true) !== sum[1]) return undefined;
+    const flags = view.getUint32(40, true);
+    return {
+      sequence: getU64(view, 24),
+      durableUpTo: getU64(view, 32),
+      first: (flags & FIRST) !== 0,
+      last: (flags & LAST) !== 0,
+      payload: bytes.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + length),
+      sum,
+      before: Uint32Array.of(
+        view.getUint32(16, true),
+        view.getUint32(20, true),
+      ),
+      end: at + bytes.length,
+    };
+  }
+
+  /** Bytes of the file in a reused buffer, or `undefined` past its end. */
+  #load(offset: number, length: number): Uint8Array | undefined {
+    if (this.#buffer.length < length) {
+      this.#buffer = new Uint8Array(Math.max(length, 2 * this.#buffer.length));
+    }
+    const bytes = this.#buffer.subarray(0, length);
+    return this.#file.read(bytes, offset) < length ? undefined : bytes;
+  }
+
+  /**
+   * Looks for good frames behind the end of the log, and makes their segments
+   * known.
+   *
+   * @param sequence Sequence of the last record of the log.
+   * @returns The highest sequence that one of them says was durable, and
+   *   whether one of them could be taken for a later record.
+   */
+  scanBehind(
+    position: number,
+    sequence: number,
+  ): { durable: number; leftover: boolean } {
+    const found = { durable: -1, leftover: false };
+    const { bytes } = this.segments;
+    for (let at = this.normalize(position);;) {
+      const end = (Math.floor(at / bytes) + 1) * bytes;
+      for (; at + FRAME_BYTES_MIN <= end; at += ALIGN) {
+        if (!this.#mayBeFrame(at)) continue;
+        const frame = this.read(at);
+        if (frame === undefined || frame.sequence <= sequence) continue;
+        found.durable = Math.max(found.durable, frame.durableUpTo);
+        found.leftover = true;
+      }
+      if (end / bytes > this.segments.last && !this.segments.follow()) {
+        return found;
+      }
+      at = end + SEGMENT_HEADER_BYTES;
+    }
+  }
+
+  #mayBeFrame(position: number): boolean {
+    if (!this.segments.has(position)) return false;
+    const bytes = this.#window(this.segments.offset(position));
+    return bytes !== undefined && viewOf(bytes).getUint32(0, true) ===
+        FRAME_MAGIC;
+  }
+
+  #windowAt = -1;
+  #windowBytes: Uint8Array = new Uint8Array(0);
+
+  /** Four bytes at a file offset, through a read-ahead window. */
+  #window(offset: number): Uint8Array | undefined {
+    const from = offset - this.#windowAt;
+    if (this.#windowAt < 0 || from < 0 || from + 4 > this.#windowBytes.length) {
+      const bytes = new Uint8Array(1 << 16);
+      const got = this.#file.read(bytes, offset);
+      this.#windowAt = offset;
+      this.#windowBytes = bytes.subarray(0, got);
+      return got < 4 ? undefined : this.#windowBytes.subarray(0, 4);
+    }
+    return this.#windowBytes.subarray(from, from + 4);
+  }
+
+  /**
+   * Overwrites everything behind a position with zeros, so that nothing left
+   * there can ever follow a new record.
+   */
+  clearBehind(position: number): void {
+    const { segments } = this;
+    this.#windowAt = -1;
+    // The chain was followed by `scanBehind`, so the last segment is known.
+    for (let at = position; at < (segments.last + 1) * segments.bytes;) {
+      const room = segments.bytes - at % segments.bytes;
+      this.#clear(segments.offset(at), room);
+      at += room;
+    }
+    segments.cut(Math.floor(position / segments.bytes));
+  }
+
+  #clear(offset: number, length: number): void {
+    const bytes = new Uint8Array(Math.min(length, 1 << 16));
+    for (let at = 0; at < length; at += bytes.length) {
+      const part = bytes.subarray(0, Math.min(bytes.length, length - at));
+      const got = this.#file.read(part, offset + at);
+      if (got === 0) break;
+      if (part.subarray(0, got).every((byte) => byte === 0)) continue;
+      part.fill(0);
+      this.#file.write(part.subarray(0, got), offset + at);
+    }
+  }
+
+  /**
+   * Makes a record that could not be written whole unreadable, so that it is
+   * never taken for a commit.
+   */
+  abandon(): void {
+    const at = this.normalize(this.#position);
+    if (!this.segments.has(at)) return;
+    const offset = this.segments.offset(at);
+    if (this.#file.size() <= offset) return;
+    this.#file.write(new Uint8Array(FRAME_HEADER_BYTES), offset);
+  }
+
+  /** The frame at a position where one must be. */
+  frameAt(position: number): Frame {
+    const frame = this.read(position);
+    if (frame === undefined) {
+      throw new CorruptError("Cannot read log: record is damaged", {
+        file: "log",
+        position,
+      });
+    }
+    return frame;
+  }
+}

@@ -1,0 +1,140 @@
+// This module is browser compatible.
+//
+// The page file: header slots, pages, and overflow extents (values too large
+// for a page, in runs of whole pages). Everything read is compared with the
+// checksum that the reference to it carries; a checksum is seeded with the store
+// and with the page number, so a page in the wrong place is never taken.
+
+import { xxh64 } from "../hash/xxh64.ts";
+import { CorruptError } from "../errors.ts";
+import type { Counters } from "../metrics.ts";
+import type { PageIo } from "../tree/pool.ts";
+import type { Sum } from "./sum.ts";
+import type { StoreFile } from "./file.ts";
+import {
+  decodeHeader,
+  encodeHeader,
+  type Header,
+  HEADER_AREA_BYTES,
+  SLOT_BYTES,
+} from "./header.ts";
+
+/** Reads and writes the page file. */
+export class PageFile implements PageIo {
+  readonly #file: StoreFile;
+  readonly #pageBytes: number;
+  readonly #storeId: Sum;
+  readonly #counters: Counters;
+
+  constructor(
+    file: StoreFile,
+    pageBytes: number,
+    storeId: Sum,
+    counters: Counters,
+  ) {
+    this.#file = file;
+    this.#pageBytes = pageBytes;
+    this.#storeId = storeId;
+    this.#counters = counters;
+  }
+
+  /** Byte position of a page. */
+  positionOf(page: number): number {
+    return HEADER_AREA_BYTES + (page - 1) * this.#pageBytes;
+  }
+
+  readPage(page: number, frame: Uint8Array): void {
+    this.#read(page, frame);
+  }
+
+  writePages(first: number, bytes: Uint8Array): void {
+    this.#write(bytes, this.positionOf(first));
+  }
+
+  checksumPage(page: number, frame: Uint8Array, out: Sum): void {
+    this.#checksum(page, frame, out);
+  }
+
+  /** Reads the bytes of an extent and compares their checksum. */
+  readExtent(first: number, length: number, sum: Sum): Uint8Array {
+    if (this.positionOf(first) + length > this.#file.size()) {
+      throw this.#corrupt(first, "it lies behind the end of the file");
+    }
+    const bytes = new Uint8Array(length);
+    this.#read(first, bytes);
+    const found = new Uint32Array(2);
+    this.#checksum(first, bytes, found);
+    if (found[0] !== sum[0] || found[1] !== sum[1]) {
+      throw this.#corrupt(first, "its checksum is not the referenced one");
+    }
+    return bytes;
+  }
+
+  /** Writes an extent; its checksum goes to `out`. */
+  writeExtent(first: number, bytes: Uint8Array, out: Sum): void {
+    this.#checksum(first, bytes, out);
+    this.#write(bytes, this.positionOf(first));
+  }
+
+  /** Pages that an extent of `length` bytes takes. */
+  extentPages(length: number): number {
+    return Math.ceil(length / this.#pageBytes);
+  }
+
+  /** Writes a header slot. */
+  writeHeader(slot: number, header: Header): void {
+    this.#write(encodeHeader(header), slot * SLOT_BYTES);
+  }
+
+  /** Cuts the file behind a page. */
+  shrink(pageCount: number): void {
+    const size = this.positionOf(pageCount + 1);
+    if (this.#file.size() > size) this.#file.truncate(size);
+  }
+
+  flush(): void | Promise<void> {
+    return this.#file.flush();
+  }
+
+  #read(page: number, bytes: Uint8Array): void {
+    if (this.#file.read(bytes, this.positionOf(page)) < bytes.length) {
+      throw this.#corrupt(page, "it lies behind the end of the file");
+    }
+  }
+
+  #write(bytes: Uint8Array, position: number): void {
+    this.#file.write(bytes, position);
+    this.#counters.pageFileBytes += bytes.length;
+  }
+
+  #checksum(page: number, bytes: Uint8Array, out: Sum): void {
+    const [low, high] = this.#storeId;
+    xxh64(bytes, 0, bytes.length, low ^ page, high, out);
+  }
+
+  #corrupt(page: number, why: string): CorruptError {
+    return new CorruptError(`Cannot read page ${page}: ${why}`, {
+      file: "pages",
+      page,
+      position: this.positionOf(page),
+    });
+  }
+}
+
+/** What a header slot holds. */
+export interface Slot {
+  readonly header: Header | undefined;
+  /** Whether nothing was ever written to it. */
+  readonly blank: boolean;
+}
+
+/** Reads both header slots of a page file. */
+export function readSlots(file: StoreFile): [Slot, Slot] {
+  const read = (slot: number): Slot => {
+    const bytes = new Uint8Array(SLOT_BYTES);
+    const got = file.read(bytes, slot * SLOT_BYTES);
+    const blank = bytes.every((byte) => byte === 0);
+    return { header: decodeHeader(bytes.subarray(0, got)), blank };
+  };
+  return [read(0), read(1)];
+}

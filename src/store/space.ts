@@ -1,0 +1,208 @@
+// This module is browser compatible.
+//
+// Which pages of the page file are in use: one bit a page in memory, and the
+// free map of a header on disk, which lists every page that cannot be reached
+// from that header's root as runs (docs/format.md, "Free map"). The bits in memory
+// also cover pages of live versions, snapshots and the other header slot, so a
+// crash never leaks a page and never hands out one that is still needed.
+
+import { CorruptError } from "../errors.ts";
+import { ByteReader, ByteWriter } from "./bytes.ts";
+
+/** Allocator of page numbers 1, 2, ... */
+export class Space {
+  #bits: Uint32Array = new Uint32Array(64);
+  #count = 0;
+  #free = 0;
+  #cursor = 1;
+
+  /** Pages of the file; the highest number given out so far. */
+  get pageCount(): number {
+    return this.#count;
+  }
+
+  /** Pages of the file that nobody uses. */
+  get freeCount(): number {
+    return this.#free;
+  }
+
+  /** Whether a page is in use. */
+  isUsed(page: number): boolean {
+    return (this.#bits[page >>> 5] >>> (page & 31) & 1) === 1;
+  }
+
+  /** A page number that nobody uses; the lowest behind the last one given. */
+  allocate(): number {
+    if (this.#free === 0) return this.#append(1);
+    const bits = this.#bits, last = this.#count >>> 5;
+    let word = this.#cursor >>> 5;
+    for (let i = 0; i <= last + 1; i++) {
+      const free = this.#freeBits(word);
+      if (free !== 0) {
+        const page = (word << 5) + 31 - Math.clz32(free & -free);
+        bits[word] |= 1 << (page & 31);
+        this.#free--;
+        this.#cursor = page;
+        return page;
+      }
+      word = word >= last ? 0 : word + 1;
+    }
+    throw new Error("unreachable: free count is wrong");
+  }
+
+  /** First of `count` page numbers in a row that nobody uses. */
+  allocateRun(count: number): number {
+    if (count === 1) return this.allocate();
+    if (this.#free >= count) {
+      let run = 0;
+      for (let page = 1; page <= this.#count; page++) {
+        run = this.isUsed(page) ? 0 : run + 1;
+        if (run < count) continue;
+        const first = page - count + 1;
+        for (let p = first; p <= page; p++) this.use(p);
+        return first;
+      }
+    }
+    return this.#append(count);
+  }
+
+  /** Marks a page in use. */
+  use(page: number): void {
+    if (this.isUsed(page)) return;
+    this.#bits[page >>> 5] |= 1 << (page & 31);
+    this.#free--;
+  }
+
+  /** Gives pages back. */
+  release(first: number, count = 1): void {
+    for (let page = first; page < first + count; page++) {
+      if (!this.isUsed(page)) throw new Error(`unreachable: page ${page} free`);
+      this.#bits[page >>> 5] &= ~(1 << (page & 31));
+      this.#free++;
+    }
+  }
+
+  /** Forgets the free pages at the end of the file; returns how many. */
+  trim(): number {
+    const before = this.#count;
+    while (this.#count > 0 && !this.isUsed(this.#count)) {
+      this.#count--;
+      this.#free--;
+    }
+    if (this.#cursor > this.#count) this.#cursor = 1;
+    return before - this.#count;
+  }
+
+  /** Sets the size of the file, every page in use. */
+  reset(pageCount: number): void {
+    this.#reserve(pageCount);
+    this.#bits.fill(0);
+    this.#count = 0;
+    this.#free = 0;
+    if (pageCount > 0) this.#append(pageCount);
+  }
+
+  /** A copy, for computing a free map. */
+  clone(): Space {
+    const copy = new Space();
+    copy.#bits = this.#bits.slice();
+    copy.#count = this.#count;
+    copy.#free = this.#free;
+    return copy;
+  }
+
+  /** Marks pages free that may be free already. */
+  forget(first: number, count: number): void {
+    for (let page = first; page < first + count; page++) {
+      if (this.isUsed(page)) this.release(page);
+    }
+  }
+
+  /** Writes the free pages as runs: gap and length, as varints. */
+  encodeFree(to: ByteWriter): void {
+    let runs = 0, end = 1;
+    const body = new ByteWriter();
+    for (let page = 1; page <= this.#count;) {
+      if (this.isUsed(page)) {
+        page++;
+        continue;
+      }
+      let next = page;
+      while (next <= this.#count && !this.isUsed(next)) next++;
+      body.varint(page - end);
+      body.varint(next - page);
+      runs++;
+      end = page = next;
+    }
+    to.varint(runs);
+    to.bytes(body.done());
+  }
+
+  /**
+   * Reads runs of free pages and frees them here. A map may be for a longer
+   * file than there is, when all of what is missing is free.
+   *
+   * @param pageCount Pages of the file that the map is for.
+   * @throws {CorruptError} When a page in use lies behind the end of the file.
+   */
+  decodeFree(from: ByteReader, pageCount: number): void {
+    const runs = from.varint();
+    let page = 1, tail = 1;
+    for (let i = 0; i < runs; i++) {
+      page += from.varint();
+      const end = page + from.varint();
+      if (end === page || end > pageCount + 1) throw truncated();
+      const inFile = Math.min(end, this.#count + 1);
+      if (inFile > page) this.release(page, inFile - page);
+      tail = end === pageCount + 1 ? page : tail;
+      page = end;
+    }
+    if (pageCount <= this.#count) return;
+    if (page !== pageCount + 1 || tail > this.#count + 1) throw truncated();
+  }
+
+  /** Free pages of this map that `other` has in use. */
+  *freeHereUsedIn(other: Space): Generator<number> {
+    const last = Math.min(this.#count, other.#count);
+    for (let page = 1; page <= last; page++) {
+      if (!this.isUsed(page) && other.isUsed(page)) yield page;
+    }
+    for (let page = last + 1; page <= other.#count; page++) {
+      if (other.isUsed(page)) yield page;
+    }
+  }
+
+  #freeBits(word: number): number {
+    let free = ~this.#bits[word];
+    if (word === 0) free &= ~1;
+    const over = (word << 5) + 31 - this.#count;
+    if (over > 0) free = over >= 32 ? 0 : free & (-1 >>> over);
+    return free;
+  }
+
+  #append(count: number): number {
+    const first = this.#count + 1;
+    this.#reserve(this.#count + count);
+    for (let page = first; page < first + count; page++) {
+      this.#bits[page >>> 5] |= 1 << (page & 31);
+    }
+    this.#count += count;
+    return first;
+  }
+
+  #reserve(pages: number): void {
+    let words = this.#bits.length;
+    while (words * 32 <= pages) words *= 2;
+    if (words === this.#bits.length) return;
+    const longer = new Uint32Array(words);
+    longer.set(this.#bits);
+    this.#bits = longer;
+  }
+}
+
+function truncated(): CorruptError {
+  return new CorruptError(
+    "Cannot read free map: pages in use lie behind the end of the file",
+    { file: "pages" },
+  );
+}

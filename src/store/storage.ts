@@ -1,0 +1,897 @@
+// This module is browser compatible.
+//
+// The store as the layers above see it: versions in a pool over a page file and a
+// commit log. A commit appends one record and flushes once; pages are written
+// at checkpoints, which flush the page file and then flip a header slot; opening
+// is the newest header and the log records behind it, each replayed root compared
+// with the recorded one (docs/format.md has the argument for each step).
+
+import { type Scheme, StemmaError } from "@stemma/verify";
+import { IoError, StorageFullError } from "../../backends/errors.ts";
+import type { StorageBackend, StorageLock } from "../../backends/types.ts";
+import { Changes } from "../changes.ts";
+import { CorruptError, KeyPrefixError, PoisonedError } from "../errors.ts";
+import type { BatchHasher } from "../hash/ops.ts";
+import { type Counters, counters } from "../metrics.ts";
+import { type KeyRule, keyRule } from "../tree/keys.ts";
+import { PagePool } from "../tree/pool.ts";
+import { ByteReader, ByteWriter } from "./bytes.ts";
+import type { Fault } from "./faults.ts";
+import type { StoreFile } from "./file.ts";
+import {
+  closeQuietly,
+  type CreateMode,
+  newest,
+  type OpenFiles,
+  openFiles,
+} from "./files.ts";
+import { type HasherChoice, makeHasher, RESERVED_BYTES } from "./hashers.ts";
+import type { Header } from "./header.ts";
+import type { HistoryEntry } from "./history.ts";
+import { CommitLog } from "./log.ts";
+import { PageFile } from "./page_file.ts";
+import { Payload } from "./payload.ts";
+import {
+  COMMIT,
+  encodeRecordHeader,
+  followRecord,
+  RecordReader,
+  ROLLBACK,
+} from "./record.ts";
+import { Segments } from "./segments.ts";
+import { Space } from "./space.ts";
+import { noSum, type Sum } from "./sum.ts";
+import { Version, Versions } from "./versions.ts";
+import {
+  type HistoryBounds,
+  type HistoryState,
+  HistoryWindow,
+} from "./window.ts";
+import { Writer } from "./writer.ts";
+
+/** Everything that can be chosen when a store is opened. */
+export interface StorageOptions {
+  readonly scheme: Scheme;
+  readonly create: CreateMode;
+  readonly pageBytes: number;
+  readonly segmentBytes: number;
+  readonly cacheBytes: number;
+  readonly history: HistoryBounds;
+  /** Commits that may wait for a flush; 1 = each is durable at once. */
+  readonly flushEvery: number;
+  readonly checkpointBytes: number;
+  readonly checkpointCommits: number;
+  readonly hasher: HasherChoice;
+  readonly faults: ReadonlySet<Fault>;
+}
+
+/** A durable header and what it keeps from being reused. */
+interface Durable {
+  readonly slot: number;
+  readonly generation: number;
+  readonly version: Version;
+  readonly logPosition: number;
+  readonly mapPage: number;
+  readonly mapPages: number;
+}
+
+/** A record that is written but not yet published. */
+interface Queued {
+  readonly version: Version;
+  readonly state: HistoryState;
+  /** States that a rollback goes back over; 0 for a commit. */
+  readonly steps: number;
+  readonly logEnd: number;
+  readonly logSum: Sum;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Told of every new head. */
+export interface StorageListener {
+  published(state: HistoryState, kind: number, stale: Version[]): void;
+}
+
+/** One open store. */
+export class Storage {
+  readonly scheme: Scheme;
+  readonly rule: KeyRule;
+  readonly counters: Counters;
+  readonly pool: PagePool;
+  readonly hasher: BatchHasher;
+  readonly file: PageFile;
+  readonly versions: Versions;
+  readonly space: Space = new Space();
+  listener: StorageListener | undefined;
+  readonly #options: StorageOptions;
+  readonly #faults: ReadonlySet<Fault>;
+  readonly #lock: StorageLock;
+  readonly #pagesFile: StoreFile;
+  readonly #logFile: StoreFile;
+  readonly #log: CommitLog;
+  readonly #writer: Writer;
+  readonly #identity: Header;
+  #window: HistoryWindow;
+  #newer: Durable;
+  #older: Durable | undefined;
+  /** Behind the head's record: where replay from a new header begins. */
+  #headEnd = 0;
+  #headSum: Sum = noSum();
+  /** The state that the last appended record leads to. */
+  #tip: HistoryState;
+  #tipVersion: Version;
+  #queue: Queued[] = [];
+  #draining: Promise<void> | undefined;
+  #flushed = 0;
+  #unflushed = 0;
+  #sinceCheckpoint = { bytes: 0, commits: 0 };
+  #poison: PoisonedError | undefined;
+  #checkpointError: unknown;
+
+  private constructor(
+    files: OpenFiles,
+    lock: StorageLock,
+    options: StorageOptions,
+    shared: Counters,
+  ) {
+    const header = newest(files.slots)!;
+    this.scheme = options.scheme;
+    this.rule = keyRule(options.scheme);
+    this.counters = shared;
+    this.#options = options;
+    this.#faults = options.faults;
+    this.#lock = lock;
+    this.#pagesFile = files.pages;
+    this.#logFile = files.log;
+    this.#identity = header;
+    this.pool = new PagePool({
+      pageBytes: header.pageBytes,
+      cacheBytes: options.cacheBytes,
+      rule: this.rule,
+      reservedBytes: RESERVED_BYTES,
+      wasm: options.hasher !== "js",
+      shared: false,
+      counters: shared,
+    });
+    this.hasher = makeHasher(this.pool, options.scheme, options.hasher);
+    this.file = new PageFile(
+      files.pages,
+      header.pageBytes,
+      header.storeId,
+      shared,
+    );
+    this.pool.attach(this.file);
+    const segments = new Segments(
+      files.log,
+      header.segmentBytes,
+      header.storeId,
+    );
+    this.#log = new CommitLog(files.log, segments, header.storeId, shared);
+    const head = new Version(header.versionId, treeOf(header), 0);
+    head.sequence = header.entry.sequence;
+    // Ids go on well past any that an unclean end may have left in pages.
+    this.versions = new Versions(
+      head,
+      header.versionId + 1,
+      (first, count) => this.#free(first, count),
+    );
+    this.#writer = new Writer(
+      this.pool,
+      this.space,
+      this.file,
+      this.hasher,
+      options.scheme,
+      this.rule,
+    );
+    this.#tip = { entry: header.entry, meta: header.meta };
+    this.#tipVersion = head;
+    this.#window = new HistoryWindow(
+      this.#log,
+      this.rule,
+      options.history,
+      this.#tip,
+      header.windowStart,
+    );
+    this.#newer = this.#loadSlots(files, header, head);
+  }
+
+  /** Opens or makes a store. The lock is taken first and kept until close. */
+  static async open(
+    backend: StorageBackend,
+    options: StorageOptions,
+  ): Promise<Storage> {
+    const lock = await backend.lock();
+    const shared = counters();
+    let files: OpenFiles | undefined;
+    try {
+      files = await openFiles(backend, { ...options, counters: shared });
+      const storage = new Storage(files, lock, options, shared);
+      await storage.#recover();
+      return storage;
+    } catch (error) {
+      if (files !== undefined) {
+        closeQuietly(files.pages);
+        closeQuietly(files.log);
+      }
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /** The last committed state. */
+  get head(): HistoryState {
+    return this.#window.head;
+  }
+
+  /** States that can be gone back to, oldest first, the head last. */
+  history(): readonly HistoryState[] {
+    return this.#window.states();
+  }
+
+  /** The version that the next commit has to stand on. */
+  get tipVersion(): Version {
+    return this.#tipVersion;
+  }
+
+  /** Why writing is off, if it is. */
+  get poison(): PoisonedError | undefined {
+    return this.#poison;
+  }
+
+  /** Why the last automatic checkpoint could not be made, if so. */
+  get checkpointError(): unknown {
+    return this.#checkpointError;
+  }
+
+  /** Sizes of the two files and what of them is unused, in bytes. */
+  sizes(): { pages: number; freePages: number; log: number; freeLog: number } {
+    const { segments } = this.#log;
+    return {
+      pages: this.#pagesFile.size(),
+      freePages: this.space.freeCount * this.pool.pageBytes,
+      log: this.#logFile.size(),
+      freeLog: segments.freeCount * segments.bytes,
+    };
+  }
+
+  /** Refuses to write after a failure. */
+  refuseWrites(): void {
+    if (this.#poison !== undefined) throw this.#poison;
+  }
+
+  /** A place for a version's changes on their way to the log. */
+  payload(version: Version): Payload {
+    return new Payload({
+      spool: (bytes, sum) => this.#writer.spool(version, bytes, sum),
+      unspool: (first, length, sum) => this.file.readExtent(first, length, sum),
+    });
+  }
+
+  /** Applies changes to a version that is not committed. */
+  apply(version: Version, changes: Changes, payload?: Payload): number {
+    this.refuseWrites();
+    return this.#guard(() => this.#writer.apply(version, changes, payload));
+  }
+
+  /**
+   * Appends a version's record and makes it the head once the log is flushed.
+   * The version stands on {@linkcode tipVersion}.
+   */
+  commit(version: Version, payload: Payload, meta: Uint8Array): Promise<void> {
+    const { entry } = this.#tip;
+    const position = this.#log.nextPosition;
+    return this.#append(version, payload, COMMIT, 0, {
+      entry: {
+        sequence: entry.sequence + 1,
+        root: version.tree.hash,
+        position,
+        undoTo: entry.sequence,
+        undoToPosition: entry.position,
+        deltaPosition: position,
+      },
+      meta,
+    });
+  }
+
+  /** Goes back by `steps` states, as a record of its own. */
+  async rollback(steps: number): Promise<void> {
+    while (this.#draining !== undefined) await this.#draining;
+    this.refuseWrites();
+    const states = this.history();
+    const target = states[states.length - 1 - steps];
+    const version = this.versions.begin(this.versions.head);
+    const payload = this.payload(version);
+    try {
+      this.undo(version, steps, payload);
+      const { entry } = target;
+      await this.#append(version, payload, ROLLBACK, steps, {
+        entry: {
+          ...entry,
+          sequence: this.#tip.entry.sequence + 1,
+          position: this.#log.nextPosition,
+        },
+        meta: target.meta,
+      });
+    } finally {
+      this.versions.release(version);
+    }
+    this.counters.rollbacks++;
+  }
+
+  /**
+   * Takes the last `steps` states back in a version that stands on the head,
+   * comparing the root of each.
+   */
+  undo(version: Version, steps: number, payload?: Payload): void {
+    const states = this.history();
+    const bytesMax = this.#logFile.size();
+    for (let i = states.length - 1; i >= states.length - steps; i--) {
+      const { entry } = states[i];
+      const reader = new RecordReader(
+        this.#log,
+        this.rule,
+        entry.deltaPosition,
+        bytesMax,
+      );
+      for (const changes of reader.undoBatches()) {
+        this.apply(version, changes, payload);
+      }
+      if (!sameBytes(version.tree.hash, states[i - 1].entry.root)) {
+        throw new CorruptError(
+          `Cannot go back to commit ${
+            states[i - 1].entry.sequence
+          }: its root ` +
+            "is not the recorded one",
+          { file: "log", position: entry.deltaPosition },
+        );
+      }
+    }
+  }
+
+  /** Position in the log of the first record that is still kept. */
+  get logStart(): number {
+    return Math.max(
+      this.#window.start,
+      this.#log.segments.first * this.#log.segments.bytes,
+    );
+  }
+
+  /** Position behind the head's record. */
+  get headEnd(): number {
+    return this.#headEnd;
+  }
+
+  /** Reads the record at a log position. */
+  record(position: number): RecordReader {
+    const bytesMax = this.#logFile.size();
+    return new RecordReader(this.#log, this.rule, position, bytesMax);
+  }
+
+  /** Resolves when everything appended so far is published or rejected. */
+  async drain(): Promise<void> {
+    while (this.#draining !== undefined) await this.#draining;
+  }
+
+  /** Writes all pages of the head and makes a header for it. */
+  async checkpoint(): Promise<void> {
+    await this.#exclusively(() => {
+      this.refuseWrites();
+      return this.#checkpoint();
+    });
+  }
+
+  /** Checkpoints, when there is something to, and lets go of files and lock. */
+  async close(): Promise<void> {
+    await this.drain();
+    try {
+      const isClean = this.#newer.version === this.versions.head &&
+        this.#unflushed === 0;
+      if (this.#poison === undefined && !isClean) {
+        await this.#exclusively(() => this.#checkpoint());
+      }
+    } finally {
+      await this.abandon();
+    }
+  }
+
+  /** Lets go of files and lock without writing anything. */
+  async abandon(): Promise<void> {
+    closeQuietly(this.#logFile);
+    closeQuietly(this.#pagesFile);
+    await this.#lock.release();
+  }
+
+  #free(first: number, count: number): void {
+    for (let page = first; page < first + count; page++) this.pool.drop(page);
+    this.space.release(first, count);
+  }
+
+  /** Runs a step that writes; a failure other than "full" poisons. */
+  #guard<T>(step: () => T): T {
+    try {
+      return step();
+    } catch (error) {
+      if (poisons(error)) this.#setPoison(error);
+      throw error;
+    }
+  }
+
+  #setPoison(cause: unknown): PoisonedError {
+    this.#poison ??= new PoisonedError(cause);
+    return this.#poison;
+  }
+
+  #append(
+    version: Version,
+    payload: Payload,
+    kind: number,
+    steps: number,
+    state: HistoryState,
+  ): Promise<void> {
+    this.refuseWrites();
+    const log = this.#log, from = log.position;
+    const previousRoot = this.#tip.entry.root;
+    try {
+      log.begin(state.entry.sequence, this.#flushed);
+      log.push(encodeRecordHeader({ kind, previousRoot, ...state }));
+      payload.copyTo(log);
+      log.finish();
+    } catch (error) {
+      this.#abandon(error);
+      throw error;
+    }
+    this.#unflushed++;
+    this.#sinceCheckpoint.bytes += log.position - from;
+    version.state = "committing";
+    this.#tip = state;
+    this.#tipVersion = version;
+    return new Promise((resolve, reject) => {
+      this.#queue.push({
+        version,
+        state,
+        steps,
+        logEnd: log.position,
+        logSum: log.sum,
+        resolve,
+        reject,
+      });
+      this.#draining ??= this.#drain();
+    });
+  }
+
+  /** A record could not be written whole: it must never be read. */
+  #abandon(error: unknown): void {
+    if (!(error instanceof StorageFullError)) {
+      this.#setPoison(error);
+      return;
+    }
+    try {
+      this.#log.abandon();
+      this.#unflushed++;
+    } catch (second) {
+      this.#setPoison(second);
+    }
+  }
+
+  /** Publishes what is queued, group by group, each group with one flush. */
+  async #drain(): Promise<void> {
+    // Commits made in the same turn share the flush.
+    await Promise.resolve();
+    while (this.#queue.length > 0) {
+      const group = this.#queue.splice(0);
+      try {
+        this.refuseWrites();
+        await this.#flushGroup(group);
+      } catch (error) {
+        this.#fail([...group, ...this.#queue.splice(0)], error);
+        break;
+      }
+      for (const item of group) this.#publish(item);
+      for (const item of group) item.resolve();
+      await this.#checkpointWhenDue();
+    }
+    this.#draining = undefined;
+  }
+
+  /** Runs a step while nothing is published. */
+  async #exclusively(step: () => Promise<void>): Promise<void> {
+    while (this.#draining !== undefined) await this.#draining;
+    const run = (async () => {
+      try {
+        await step();
+      } finally {
+        this.#draining = this.#queue.length > 0 ? this.#drain() : undefined;
+      }
+    })();
+    this.#draining ??= run.catch(() => {});
+    await run;
+  }
+
+  async #flushGroup(group: Queued[]): Promise<void> {
+    if (this.#unflushed < this.#options.flushEvery) return;
+    await this.#flushLog(group[group.length - 1].state.entry.sequence);
+  }
+
+  async #flushLog(sequence: number): Promise<void> {
+    if (!this.#faults.has("no-log-flush")) await this.#logFile.flush();
+    this.#unflushed = 0;
+    this.#flushed = sequence;
+  }
+
+  #fail(items: Queued[], error: unknown): void {
+    const poison = this.#setPoison(error);
+    if (this.#faults.has("trust-after-failed-flush")) this.#poison = undefined;
+    this.#tip = this.head;
+    this.#tipVersion = this.versions.head;
+    items.forEach((item, i) => item.reject(i === 0 ? error : poison));
+  }
+
+  #publish(item: Queued): void {
+    const { version, state, steps } = item;
+    const stale = this.versions.publish(version, state.entry.sequence);
+    this.#headEnd = item.logEnd;
+    this.#headSum = item.logSum;
+    if (steps > 0) this.#window.replace(state, steps, item.logEnd);
+    else this.#window.push(state, item.logEnd);
+    this.#sinceCheckpoint.commits++;
+    this.counters.commits++;
+    this.listener?.published(state, steps > 0 ? ROLLBACK : COMMIT, stale);
+  }
+
+  async #checkpointWhenDue(): Promise<void> {
+    const { bytes, commits } = this.#sinceCheckpoint;
+    const due = bytes >= this.#options.checkpointBytes ||
+      commits >= this.#options.checkpointCommits;
+    if (!due) return;
+    try {
+      await this.#checkpoint();
+      this.#checkpointError = undefined;
+    } catch (error) {
+      // The commits are safe in the log; the failure shows in metrics, and at
+      // the next write unless it was only a lack of room.
+      this.#checkpointError = error;
+    }
+  }
+
+  async #checkpoint(): Promise<void> {
+    const head = this.versions.head;
+    this.versions.hold(head);
+    try {
+      await this.#writeCheckpoint(head);
+    } catch (error) {
+      this.versions.release(head);
+      if (poisons(error)) this.#setPoison(error);
+      throw error;
+    }
+    this.#sinceCheckpoint = { bytes: 0, commits: 0 };
+    this.counters.checkpoints++;
+  }
+
+  async #writeCheckpoint(head: Version): Promise<void> {
+    const state = this.head, faults = this.#faults;
+    const logPosition = this.#headEnd, logSum = this.#headSum;
+    if (this.#unflushed > 0 && !faults.has("header-before-log")) {
+      await this.#flushChecked(() => this.#flushLog(this.#tip.entry.sequence));
+    }
+    if (head.tree.page !== 0) {
+      const sum = noSum();
+      if (isKnown(head.tree.sum)) sum.set(head.tree.sum);
+      else this.pool.writeTree(head.tree.page, sum);
+      head.tree.sum = [sum[0], sum[1]];
+    }
+    const map = this.#writeMap(logPosition);
+    try {
+      await this.#writeHeader(head, state, logPosition, logSum, map);
+    } catch (error) {
+      if (this.#poison === undefined) {
+        this.#free(map.mapPage, this.file.extentPages(map.mapBytes));
+      }
+      throw error;
+    }
+  }
+
+  async #writeHeader(
+    head: Version,
+    state: HistoryState,
+    logPosition: number,
+    logSum: Sum,
+    map: Pick<Header, "mapPage" | "mapBytes" | "mapSum">,
+  ): Promise<void> {
+    const faults = this.#faults;
+    const slot = faults.has("single-header-slot") ? 0 : 1 - this.#newer.slot;
+    const header: Header = {
+      ...this.#identity,
+      generation: this.#newer.generation + 1,
+      versionId: this.versions.nextId - 1,
+      pageCount: this.space.pageCount,
+      rootPage: head.tree.page,
+      rootDepth: head.tree.depth,
+      rootSum: Uint32Array.from(head.tree.sum),
+      entry: state.entry,
+      logPosition,
+      logSum,
+      windowStart: this.#window.start,
+      historyCount: this.history().length - 1,
+      ...map,
+      meta: state.meta,
+    };
+    const flush = () => this.#flushChecked(() => this.file.flush());
+    if (!faults.has("header-before-page-flush")) await flush();
+    this.file.writeHeader(slot, header);
+    await flush();
+    this.#settle({
+      slot,
+      generation: header.generation,
+      version: head,
+      logPosition,
+      mapPage: map.mapPage,
+      mapPages: this.file.extentPages(map.mapBytes),
+    });
+  }
+
+  /** A failed flush leaves nothing that can be trusted, "full" or not. */
+  async #flushChecked(flush: () => void | Promise<void>): Promise<void> {
+    try {
+      await flush();
+    } catch (error) {
+      this.#setPoison(error);
+      throw error;
+    }
+  }
+
+  /** Writes the map of free pages and live segments. */
+  #writeMap(
+    logPosition: number,
+  ): Pick<Header, "mapPage" | "mapBytes" | "mapSum"> {
+    const free = this.space.clone();
+    for (const version of this.versions.pinned()) {
+      version.retained.forEach((first, count) => free.forget(first, count));
+    }
+    for (const version of this.versions.loose()) {
+      version.made.forEach((first, count) => free.forget(first, count));
+    }
+    for (const durable of [this.#newer, this.#older]) {
+      if (durable === undefined) continue;
+      free.forget(durable.mapPage, durable.mapPages);
+    }
+    const map = new ByteWriter();
+    free.encodeFree(map);
+    const from = Math.min(this.#window.start, logPosition);
+    const { segments } = this.#log;
+    segments.encode(map, Math.floor(from / segments.bytes));
+    const bytes = map.done(), mapSum = noSum();
+    const mapPage = this.space.allocateRun(
+      this.file.extentPages(bytes.length),
+    );
+    try {
+      this.file.writeExtent(mapPage, bytes, mapSum);
+    } catch (error) {
+      this.space.release(mapPage, this.file.extentPages(bytes.length));
+      throw error;
+    }
+    return { mapPage, mapBytes: bytes.length, mapSum };
+  }
+
+  /** A header is durable: what only the one it replaced needed is free. */
+  #settle(durable: Durable): void {
+    const gone = this.#older;
+    this.#older = this.#newer;
+    this.#newer = durable;
+    if (gone !== undefined) this.#releaseSlot(gone);
+    if (this.#faults.has("reuse-pages-of-older-header")) {
+      this.#releaseSlot(this.#older);
+      this.#older = undefined;
+    }
+    this.#forgetChecksums();
+    const { segments } = this.#log;
+    const needed = this.#faults.has("log-reclaimed-too-early")
+      ? durable.logPosition
+      : Math.min(
+        this.#window.start,
+        durable.logPosition,
+        this.#older?.logPosition ?? durable.logPosition,
+      );
+    segments.release(Math.floor(needed / segments.bytes));
+    this.space.trim();
+    this.file.shrink(this.space.pageCount);
+    const size = segments.trim();
+    if (this.#logFile.size() > size) this.#logFile.truncate(size);
+  }
+
+  /** Keeps the checksums of root pages, and lets go of all others. */
+  #forgetChecksums(): void {
+    const sum = noSum();
+    for (const { tree } of this.versions.live()) {
+      if (tree.page === 0 || isKnown(tree.sum)) continue;
+      if (!this.pool.checksumOf(tree.page, sum)) return;
+      tree.sum = [sum[0], sum[1]];
+    }
+    this.pool.forgetChecksums();
+  }
+
+  #releaseSlot(durable: Durable): void {
+    if (durable.mapPages > 0) this.#free(durable.mapPage, durable.mapPages);
+    this.versions.release(durable.version);
+  }
+
+  /** Reads the free maps of both headers; pages free in both are free. */
+  #loadSlots(files: OpenFiles, header: Header, head: Version): Durable {
+    const newerSlot = files.slots[0].header === header ? 0 : 1;
+    const olderHeader = files.slots[1 - newerSlot].header;
+    this.#loadMap(this.space, header, true);
+    this.versions.hold(head);
+    const newer = durableOf(newerSlot, header, head, this.file);
+    if (
+      olderHeader === undefined || olderHeader.pageBytes !== header.pageBytes
+    ) {
+      return newer;
+    }
+    const used = new Space();
+    try {
+      this.#loadMap(used, olderHeader, false);
+    } catch (error) {
+      // A header whose map is gone cannot be opened; it protects nothing.
+      if (error instanceof CorruptError) return newer;
+      throw error;
+    }
+    const older = new Version(olderHeader.versionId, treeOf(olderHeader), 0);
+    this.versions.adoptOlder(older);
+    for (const page of this.space.freeHereUsedIn(used)) {
+      this.space.use(page);
+      const isMap = page >= olderHeader.mapPage &&
+        page < olderHeader.mapPage +
+            this.file.extentPages(olderHeader.mapBytes);
+      if (!isMap) older.retained.push(page, 1, 0);
+    }
+    this.#older = durableOf(1 - newerSlot, olderHeader, older, this.file);
+    return newer;
+  }
+
+  #loadMap(space: Space, header: Header, withLog: boolean): void {
+    const { mapPage, mapBytes, mapSum, pageCount } = header;
+    const inFile = Math.max(
+      0,
+      // An extent at the end of the file need not fill its last page.
+      Math.ceil(
+        (this.#pagesFile.size() - this.file.positionOf(1)) /
+          this.pool.pageBytes,
+      ),
+    );
+    if (mapBytes === 0) {
+      space.reset(Math.min(pageCount, inFile));
+      if (withLog) this.#log.segments.extend();
+      return;
+    }
+    const map = new ByteReader(
+      this.file.readExtent(mapPage, mapBytes, mapSum),
+    );
+    space.reset(Math.min(pageCount, inFile));
+    space.decodeFree(map, pageCount);
+    for (let i = 0; i < this.file.extentPages(mapBytes); i++) {
+      space.use(mapPage + i);
+    }
+    if (withLog) this.#log.segments.decode(map);
+  }
+
+  /** Replays the log behind the newest header. */
+  async #recover(): Promise<void> {
+    const header = this.#identity, log = this.#log;
+    let position = header.logPosition, sum = header.logSum;
+    this.#headEnd = position;
+    this.#headSum = sum;
+    for (;;) {
+      const sequence = this.#tip.entry.sequence + 1;
+      const behind = followRecord(log, position, sequence, sum);
+      if (behind === undefined) break;
+      this.#replay(position, behind);
+      position = behind.end;
+      sum = behind.sum;
+    }
+    const last = this.#tip.entry.sequence;
+    const { durable, leftover } = log.scanBehind(position, last);
+    if (durable > last || (leftover && this.#faults.has("torn-record-fatal"))) {
+      throw new CorruptError(
+        `Cannot open store: commit ${
+          last + 1
+        } was durable but its log record ` +
+          "is damaged",
+        { file: "log", position },
+      );
+    }
+    log.seek(position, sum);
+    if (leftover && !this.#faults.has("tail-not-cleared")) {
+      log.clearBehind(position);
+      await this.#logFile.flush();
+    }
+    this.#flushed = last;
+  }
+
+  #replay(position: number, behind: { end: number; sum: Sum }): void {
+    const reader = this.record(position);
+    const { kind, entry, meta } = reader.header;
+    const version = this.versions.begin(this.versions.head);
+    for (const changes of reader.batches()) {
+      this.#writer.apply(version, changes);
+    }
+    if (
+      !sameBytes(version.tree.hash, entry.root) &&
+      !this.#faults.has("replay-without-root-check")
+    ) {
+      throw new CorruptError(
+        `Cannot open store: replaying commit ${entry.sequence} gives another ` +
+          "root than the recorded one",
+        { file: "log", position },
+      );
+    }
+    this.versions.publish(version, entry.sequence);
+    this.versions.release(version);
+    this.#tip = { entry, meta };
+    this.#tipVersion = version;
+    this.#headEnd = behind.end;
+    this.#headSum = behind.sum;
+    this.#sinceCheckpoint.bytes += behind.end - position;
+    this.#sinceCheckpoint.commits++;
+    this.counters.replayed++;
+    if (kind === ROLLBACK) {
+      this.#window.replace(this.#tip, this.#stepsTo(entry), behind.end);
+    } else this.#window.push(this.#tip, behind.end);
+  }
+
+  /** How far a replayed rollback went back. */
+  #stepsTo(entry: HistoryEntry): number {
+    const states = this.history();
+    for (let i = states.length - 1; i >= 0; i--) {
+      const at = states[i].entry;
+      const same = at.undoTo === entry.undoTo &&
+        at.deltaPosition === entry.deltaPosition;
+      if (same) return states.length - 1 - i;
+    }
+    return states.length - 1;
+  }
+}
+
+/**
+ * Whether a failure leaves it open what storage holds: a failed write or flush
+ * does, unless it was only a lack of room.
+ */
+function poisons(error: unknown): boolean {
+  return error instanceof StemmaError && !(error instanceof StorageFullError) &&
+    !(error instanceof CorruptError) && !(error instanceof KeyPrefixError) &&
+    !(error instanceof IoError && error.operation === "read");
+}
+
+function treeOf(header: Header): Version["tree"] {
+  return {
+    page: header.rootPage,
+    depth: header.rootDepth,
+    sum: [header.rootSum[0], header.rootSum[1]],
+    hash: header.entry.root,
+  };
+}
+
+function durableOf(
+  slot: number,
+  header: Header,
+  version: Version,
+  file: PageFile,
+): Durable {
+  return {
+    slot,
+    generation: header.generation,
+    version,
+    logPosition: header.logPosition,
+    mapPage: header.mapPage,
+    mapPages: file.extentPages(header.mapBytes),
+  };
+}
+
+function isKnown(sum: readonly [number, number]): boolean {
+  return sum[0] !== 0 || sum[1] !== 0;
+}
+
+/** Whether two byte strings are equal. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

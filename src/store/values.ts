@@ -1,0 +1,33 @@
+// This module is browser compatible.
+//
+// Reading a terminal's value from the page that holds it, or from the overflow
+// extent that the page refers to.
+
+import { OVERFLOW_HASH_AT } from "../tree/layout.ts";
+import type { Pages } from "../tree/pages.ts";
+import type { PageFile } from "./page_file.ts";
+
+/** A terminal's value: a copy. */
+export function readValue(
+  pages: Pages,
+  file: PageFile,
+  f: number,
+  n: number,
+): Uint8Array {
+  const at = pages.valueAt(f, n), length = pages.valueBytes(f, n);
+  if (!pages.isOverflow(f, n)) return pages.u8.slice(at, at + length);
+  const i = at >> 2;
+  const sum = pages.u32.slice(i + 4, i + 6);
+  return file.readExtent(pages.u32[i + 1], length, sum);
+}
+
+/** The value hash in an overflow reference: a copy; `undefined` if inline. */
+export function overflowHash(
+  pages: Pages,
+  f: number,
+  n: number,
+): Uint8Array | undefined {
+  if (!pages.isOverflow(f, n)) return undefined;
+  const at = pages.valueAt(f, n) + OVERFLOW_HASH_AT;
+  return pages.u8.slice(at, at + 32);
+}

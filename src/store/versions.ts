@@ -1,0 +1,242 @@
+// This module is browser compatible.
+//
+// Versions and the pages they need. A version is one root; versions share every
+// page that they do not change. The committed ones form a chain with ascending
+// ids that ends in the head; uncommitted ones hang on them as a tree.
+//
+// A page made by version b and replaced by version d is needed by exactly the
+// versions b ≤ v < d. So when d becomes the head, each page that it replaced goes
+// to the youngest pinned version v < d with v ≥ b, or is free at once; when a
+// pinned version lets go, its pages go to the next older pinned version that
+// needs them, or are free. Snapshots, sessions and the two header slots pin.
+
+import type { TreeRoot } from "../tree/edit.ts";
+
+/** A list of page runs: first page, count, id of the version that made them. */
+export class PageRuns {
+  #data: Float64Array = new Float64Array(12);
+  #length = 0;
+
+  /** Runs in the list. */
+  get length(): number {
+    return this.#length / 3;
+  }
+
+  push(first: number, count: number, birth: number): void {
+    if (this.#length === this.#data.length) {
+      const longer = new Float64Array(2 * this.#length);
+      longer.set(this.#data);
+      this.#data = longer;
+    }
+    this.#data[this.#length++] = first;
+    this.#data[this.#length++] = count;
+    this.#data[this.#length++] = birth;
+  }
+
+  forEach(visit: (first: number, count: number, birth: number) => void): void {
+    for (let i = 0; i < this.#length; i += 3) {
+      visit(this.#data[i], this.#data[i + 1], this.#data[i + 2]);
+    }
+  }
+
+  clear(): void {
+    this.#length = 0;
+    this.#data = new Float64Array(12);
+  }
+}
+
+/** How far a version has come. */
+export type VersionState =
+  | "open"
+  | "prepared"
+  | "committing"
+  | "committed"
+  | "dropped";
+
+/** One root and what hangs on it. */
+export class Version {
+  readonly id: number;
+  tree: TreeRoot;
+  state: VersionState = "open";
+  /** The version below, as long as this one is not committed. */
+  parent: Version | undefined;
+  /** Uncommitted versions that stand on this one. */
+  readonly children: Set<Version> = new Set();
+  /** Pages made by this version. */
+  readonly made: PageRuns = new PageRuns();
+  /** Pages of earlier versions that are no part of this one. */
+  readonly replaced: PageRuns = new PageRuns();
+  /** Pages made by this version that it dropped again. */
+  readonly unused: PageRuns = new PageRuns();
+  /** Pages that only this version and older pinned ones need. */
+  readonly retained: PageRuns = new PageRuns();
+  /** Sequence of the commit; that of the parent until then. */
+  sequence: number;
+  /** Another version was committed in its place; it can never be. */
+  isStale = false;
+  /** Holders: the handle, snapshots, sessions, uncommitted children. */
+  holders = 1;
+
+  constructor(id: number, tree: TreeRoot, sequence: number, parent?: Version) {
+    this.id = id;
+    this.tree = tree;
+    this.sequence = sequence;
+    this.parent = parent;
+  }
+}
+
+/** Frees page runs that nothing needs. */
+export type FreeRun = (first: number, count: number) => void;
+
+/** The versions of one store. */
+export class Versions {
+  #head: Version;
+  #nextId: number;
+  readonly #free: FreeRun;
+  /** Committed versions older than the head that are pinned, oldest first. */
+  readonly #pinned: Version[] = [];
+  /** Versions that are not (yet) on the chain. */
+  readonly #loose: Set<Version> = new Set();
+
+  constructor(head: Version, nextId: number, free: FreeRun) {
+    this.#head = head;
+    this.#nextId = nextId;
+    this.#free = free;
+    head.state = "committed";
+  }
+
+  /** The version that the last commit made. */
+  get head(): Version {
+    return this.#head;
+  }
+
+  /** Versions besides the head that hold pages. */
+  get liveCount(): number {
+    return this.#pinned.length + this.#loose.size;
+  }
+
+  /** Id that the next version gets. */
+  get nextId(): number {
+    return this.#nextId;
+  }
+
+  /** Every version that holds pages, the head included. */
+  *live(): Generator<Version> {
+    yield* this.#pinned;
+    yield this.#head;
+    yield* this.#loose;
+  }
+
+  /** Versions that are not on the chain. */
+  loose(): Iterable<Version> {
+    return this.#loose;
+  }
+
+  /** Committed versions older than the head that are pinned. */
+  pinned(): readonly Version[] {
+    return this.#pinned;
+  }
+
+  /** Begins a version on another; it is held once, by its maker. */
+  begin(parent: Version): Version {
+    this.hold(parent);
+    const version = new Version(
+      this.#nextId++,
+      { ...parent.tree },
+      parent.sequence,
+      parent,
+    );
+    parent.children.add(version);
+    this.#loose.add(version);
+    return version;
+  }
+
+  /** Keeps a version until {@linkcode release}. */
+  hold(version: Version): void {
+    version.holders++;
+  }
+
+  /** Adds an older committed version, as found in a header slot. */
+  adoptOlder(version: Version): void {
+    version.state = "committed";
+    this.#pinned.unshift(version);
+  }
+
+  /** Lets go of a version; its pages are freed when nobody else holds it. */
+  release(version: Version): void {
+    for (let v: Version | undefined = version; v !== undefined;) {
+      if (--v.holders > 0 || v === this.#head) return;
+      if (v.state === "committed") {
+        this.#unpin(v);
+        return;
+      }
+      const parent: Version | undefined = v.parent;
+      v.state = "dropped";
+      this.#loose.delete(v);
+      v.made.forEach((first, count) => this.#free(first, count));
+      v.made.clear();
+      v.parent = undefined;
+      parent?.children.delete(v);
+      v = parent;
+    }
+  }
+
+  /**
+   * Makes a version the head; its parent must be the head.
+   *
+   * @returns The uncommitted versions that have become stale by it: the other
+   *   children of the old head and all that stands on them.
+   */
+  publish(version: Version, sequence: number): Version[] {
+    const old = this.#head;
+    version.state = "committed";
+    version.sequence = sequence;
+    version.parent = undefined;
+    this.#loose.delete(version);
+    old.children.delete(version);
+    version.made.clear();
+    version.unused.forEach((first, count) => this.#free(first, count));
+    version.unused.clear();
+    this.#head = version;
+    // The new head is held by being the head; the old one no longer is, and
+    // no longer by the child that has become its successor.
+    this.hold(version);
+    old.holders -= 2;
+    if (old.holders > 0) this.#pinned.push(old);
+    version.replaced.forEach((first, count, birth) =>
+      this.#keep(this.#pinned.length - 1, first, count, birth)
+    );
+    version.replaced.clear();
+    return staleAbove(old);
+  }
+
+  #unpin(version: Version): void {
+    const at = this.#pinned.indexOf(version);
+    this.#pinned.splice(at, 1);
+    version.retained.forEach((first, count, birth) =>
+      this.#keep(at - 1, first, count, birth)
+    );
+    version.retained.clear();
+  }
+
+  /** Gives pages to a pinned version that needs them, or frees them. */
+  #keep(at: number, first: number, count: number, birth: number): void {
+    if (at >= 0 && this.#pinned[at].id >= birth) {
+      this.#pinned[at].retained.push(first, count, birth);
+    } else {
+      this.#free(first, count);
+    }
+  }
+}
+
+/** Every uncommitted version that stands on a version, marked as stale. */
+function staleAbove(version: Version): Version[] {
+  const stale: Version[] = [];
+  const queue = [...version.children];
+  for (let v = queue.pop(); v !== undefined; v = queue.pop()) {
+    v.isStale = true;
+    stale.push(v);
+    queue.push(...v.children);
+  }
+  return stale;
+}

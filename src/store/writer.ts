@@ -1,0 +1,236 @@
+// This module is browser compatible.
+//
+// Applies a set of changes to a version: sorts them, edits the tree in parts
+// that fit into the pool, hashes each part, puts large values into overflow
+// extents, and writes down old and new values for the log.
+
+import type { Scheme } from "@stemma/verify";
+import type { BatchHasher } from "../hash/ops.ts";
+import type { Changes } from "../changes.ts";
+import { type EditHost, type Stored, TreeEdit } from "../tree/edit.ts";
+import { HashingPass } from "../tree/hashing.ts";
+import { keyRecordBytes, type KeyRule } from "../tree/keys.ts";
+import {
+  NODE_BYTES,
+  OVERFLOW_HASH_AT,
+  OVERFLOW_RECORD_BYTES,
+  PAGE_HEADER_BYTES,
+} from "../tree/layout.ts";
+import type { PagePool } from "../tree/pool.ts";
+import { beginBatch, writeEntry } from "./record.ts";
+import type { Payload } from "./payload.ts";
+import type { Space } from "./space.ts";
+import type { PageFile } from "./page_file.ts";
+import { noSum } from "./sum.ts";
+import type { Version } from "./versions.ts";
+import { readValue } from "./values.ts";
+
+/** Share of the pool's frames that one part of an edit may hold. */
+const PART = 1 / 2;
+
+/** Turns changes into pages. */
+export class Writer implements EditHost {
+  readonly #pool: PagePool;
+  readonly #space: Space;
+  readonly #file: PageFile;
+  readonly #hasher: BatchHasher;
+  readonly #rule: KeyRule;
+  readonly #edit: TreeEdit;
+  readonly #pass: HashingPass;
+  readonly #keepsPrefixFree: boolean;
+  readonly #quarter: number;
+  readonly #reference: Uint8Array = new Uint8Array(OVERFLOW_RECORD_BYTES);
+  readonly #stored: Stored = {
+    bytes: this.#reference,
+    at: 0,
+    length: 0,
+    overflow: false,
+  };
+  #version!: Version;
+  #changes!: Changes;
+  #payload: Payload | undefined;
+  #entry = 0;
+  #isTold = false;
+
+  constructor(
+    pool: PagePool,
+    space: Space,
+    file: PageFile,
+    hasher: BatchHasher,
+    scheme: Scheme,
+    rule: KeyRule,
+  ) {
+    this.#pool = pool;
+    this.#space = space;
+    this.#file = file;
+    this.#hasher = hasher;
+    this.#rule = rule;
+    this.#edit = new TreeEdit(pool, scheme, this);
+    this.#pass = new HashingPass(pool, hasher, scheme);
+    this.#keepsPrefixFree = rule.fixedBytes === 0;
+    this.#quarter = Math.floor((pool.pageBytes - PAGE_HEADER_BYTES) / 4) -
+      NODE_BYTES;
+  }
+
+  /**
+   * Applies changes to a version that is not committed.
+   *
+   * @param payload Receives what the log needs; without it nothing is kept.
+   * @returns Keys whose value changed.
+   * @throws {KeyPrefixError} The version is of no use after that.
+   */
+  apply(version: Version, changes: Changes, payload?: Payload): number {
+    this.#version = version;
+    this.#changes = changes;
+    this.#payload = payload;
+    if (payload !== undefined) beginBatch(payload.tail);
+    const order = changes.sorted();
+    let changed = 0;
+    this.#start();
+    if (this.#keepsPrefixFree) {
+      // A key may take the place of a longer or shorter one deleted with it.
+      for (const entry of order) {
+        if (changes.isDelete(entry) && this.#applyOne(entry)) changed++;
+      }
+      for (const entry of order) {
+        if (!changes.isDelete(entry) && this.#applyOne(entry)) changed++;
+      }
+    } else {
+      for (const entry of order) if (this.#applyOne(entry)) changed++;
+    }
+    this.#finish();
+    payload?.trim();
+    return changed;
+  }
+
+  allocatePage(): number {
+    const page = this.#space.allocate();
+    this.#version.made.push(page, 1, this.#version.id);
+    return page;
+  }
+
+  supersede(page: number, birth: number): void {
+    this.#replace(page, 1, birth);
+  }
+
+  /** The terminal's value goes: notes it for the log, frees its extent. */
+  before(f: number, n: number): void {
+    const pages = this.#pool.pages;
+    this.#isTold = true;
+    if (this.#payload !== undefined) {
+      this.#note(readValue(pages, this.#file, f, n));
+    }
+    if (!pages.isOverflow(f, n)) return;
+    const i = pages.valueAt(f, n) >> 2, u32 = pages.u32;
+    const birth = u32[i + 2] + u32[i + 3] * 2 ** 32;
+    this.#replace(u32[i + 1], this.#file.extentPages(u32[i]), birth);
+  }
+
+  /** Writes bytes to pages that live and die with the version. */
+  spool(version: Version, bytes: Uint8Array, sum: Uint32Array): number {
+    const count = this.#file.extentPages(bytes.length);
+    const first = this.#space.allocateRun(count);
+    version.made.push(first, count, version.id);
+    version.unused.push(first, count, version.id);
+    this.#file.writeExtent(first, bytes, sum);
+    return first;
+  }
+
+  #replace(first: number, count: number, birth: number): void {
+    const version = this.#version;
+    if (birth === version.id) version.unused.push(first, count, birth);
+    else version.replaced.push(first, count, birth);
+  }
+
+  #start(): void {
+    const { tree, id } = this.#version;
+    this.#edit.start(tree, id, this.#changes.bytes);
+  }
+
+  #finish(): void {
+    this.#pass.run(this.#edit.extended, this.#changes.bytes);
+    this.#version.tree = this.#edit.root();
+    this.#pool.unpinAll();
+  }
+
+  /** Puts or deletes one entry; returns whether anything changed. */
+  #applyOne(entry: number): boolean {
+    const changes = this.#changes, pool = this.#pool;
+    const most = pool.frameCount * PART;
+    if (pool.pinned > most) {
+      this.#finish();
+      if (pool.unwritten > most) pool.writeBack();
+      this.#start();
+    }
+    this.#entry = entry;
+    this.#isTold = false;
+    const at = changes.keyAt(entry), length = changes.keyBytes(entry);
+    if (changes.isDelete(entry)) return this.#edit.delete(at, length);
+    const changed = this.#edit.put(at, length, this.#store(entry));
+    if (!changed) this.#dropExtent();
+    else if (!this.#isTold && this.#payload !== undefined) {
+      this.#note(undefined);
+    }
+    return changed;
+  }
+
+  #note(old: Uint8Array | undefined): void {
+    const changes = this.#changes, entry = this.#entry;
+    writeEntry(
+      this.#payload!.tail,
+      this.#rule,
+      changes.key(entry),
+      changes.value(entry),
+      old,
+    );
+  }
+
+  /** The entry's value as it goes behind its key. */
+  #store(entry: number): Stored {
+    const changes = this.#changes, stored = this.#stored;
+    const length = changes.valueBytes(entry);
+    const key = keyRecordBytes(this.#rule, changes.keyBytes(entry));
+    if (length <= this.#quarter - key) {
+      stored.bytes = changes.bytes;
+      stored.at = changes.valueAt(entry);
+      stored.length = length;
+      stored.overflow = false;
+    } else {
+      this.#writeExtent(changes.value(entry)!);
+      stored.bytes = this.#reference;
+      stored.at = 0;
+      stored.length = OVERFLOW_RECORD_BYTES;
+      stored.overflow = true;
+    }
+    return stored;
+  }
+
+  /** Puts a value into an extent and makes the reference to it. */
+  #writeExtent(value: Uint8Array): void {
+    const version = this.#version, sum = noSum();
+    const count = this.#file.extentPages(value.length);
+    const first = this.#space.allocateRun(count);
+    version.made.push(first, count, version.id);
+    this.#file.writeExtent(first, value, sum);
+    const { digestAt, pages } = this.#pool;
+    this.#hasher.digest(value, digestAt);
+    const words = new Uint32Array(this.#reference.buffer);
+    words[0] = value.length;
+    words[1] = first;
+    words[2] = version.id >>> 0;
+    words[3] = Math.floor(version.id / 2 ** 32);
+    words.set(sum, 4);
+    this.#reference.set(
+      pages.u8.subarray(digestAt, digestAt + 32),
+      OVERFLOW_HASH_AT,
+    );
+  }
+
+  /** The store holds the value already: its new extent is not needed. */
+  #dropExtent(): void {
+    if (!this.#stored.overflow) return;
+    const words = new Uint32Array(this.#reference.buffer);
+    const count = this.#file.extentPages(words[0]);
+    this.#version.unused.push(words[1], count, this.#version.id);
+  }
+}

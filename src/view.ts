@@ -1,0 +1,111 @@
+// This module is browser compatible.
+//
+// Reading one version: the part that snapshots and prepared versions share.
+
+import type { Query } from "@stemma/verify";
+import type { Core } from "./core.ts";
+import { UsedUpError } from "./errors.ts";
+import type { Version } from "./store/versions.ts";
+import type { Range, VersionTree } from "./tree_reader.ts";
+
+/** What to prove: one key, several keys, or keys and ranges. */
+export type ProofQuery = Uint8Array | readonly Uint8Array[] | Query;
+
+/** One version of the store, as it was and as long as this object lives. */
+export class View {
+  /** Internal. */
+  protected readonly core: Core;
+  /** Internal. */
+  protected readonly version: Version;
+  #tree: VersionTree | undefined;
+  #isOpen = true;
+
+  /** Internal: made by the store. */
+  constructor(core: Core, version: Version) {
+    this.core = core;
+    this.version = version;
+  }
+
+  /** The root: 32 bytes, a copy. */
+  get root(): Uint8Array {
+    return this.version.tree.hash.slice();
+  }
+
+  /**
+   * Looks up a key.
+   *
+   * @param key A key of the scheme's length.
+   * @returns The value, a copy; `undefined` when the key is absent.
+   * @throws {RangeError} When the key has a wrong length.
+   * @throws {CorruptError} When storage holds other bytes than were written.
+   * @throws {UsedUpError} When the view was closed.
+   */
+  get(key: Uint8Array): Uint8Array | undefined {
+    this.refuseUsed();
+    return this.core.get(this.version, key);
+  }
+
+  /**
+   * Whether a key is present. An empty value is present.
+   *
+   * @param key A key of the scheme's length.
+   * @returns Whether the key has a value.
+   * @throws {RangeError} When the key has a wrong length.
+   */
+  has(key: Uint8Array): boolean {
+    this.refuseUsed();
+    return this.core.has(this.version, key);
+  }
+
+  /**
+   * Lists entries in the order of their keys' bytes.
+   *
+   * @param range Bounds, direction and limit.
+   * @returns Keys and values, copies.
+   */
+  entries(
+    range: Range = {},
+  ): IterableIterator<[Uint8Array, Uint8Array]> {
+    this.refuseUsed();
+    return this.core.entries(this.version, range, () => this.refuseUsed());
+  }
+
+  /**
+   * Proves the value or the absence of keys, or all entries of ranges.
+   *
+   * @param query One key, several keys, or `{ keys, ranges }`.
+   * @returns The proof for {@linkcode root}, in the format of docs/proofs.md.
+   * @throws {ProofError} When a key does not fit the scheme.
+   */
+  prove(query: ProofQuery): Uint8Array {
+    this.refuseUsed();
+    this.#tree ??= this.core.tree(this.version);
+    return this.core.prove(this.#tree, query);
+  }
+
+  /** Internal: whether the view still holds its version. */
+  protected get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Internal: lets go of the version. */
+  protected letGo(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#tree = undefined;
+    if (!this.core.isClosed) this.core.storage.versions.release(this.version);
+  }
+
+  /** Internal: refuses to work on a version that is gone. */
+  protected refuseUsed(): void {
+    this.core.refuseClosed();
+    if (!this.#isOpen) {
+      throw new UsedUpError("Cannot read version: it was closed or dropped");
+    }
+  }
+}
+
+/** Internal: the version that a view stands for. */
+export function versionOf(view: View): Version {
+  return (view as unknown as { version: Version }).version;
+}

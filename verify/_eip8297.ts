@@ -5,28 +5,7 @@
 // Specification: EIP-8297, "Merkelization".
 
 import type { HashFunction, Scheme } from "./scheme.ts";
-import { bitAt } from "./scheme.ts";
-
-/**
- * Packs bits `first` to `first + count` of `key`, most significant first, the
- * last byte padded with zeros.
- *
- * @param key Bytes.
- * @param first First bit.
- * @param count Number of bits.
- * @returns `ceil(count / 8)` fresh bytes.
- */
-export function packBits(
-  key: Uint8Array,
-  first: number,
-  count: number,
-): Uint8Array {
-  const out = new Uint8Array((count + 7) >> 3);
-  for (let i = 0; i < count; i++) {
-    out[i >> 3] |= bitAt(key, first + i) << (7 - (i & 7));
-  }
-  return out;
-}
+import { packBits } from "./scheme.ts";
 
 /**
  * Makes a scheme of the EIP-8297 family. Internal: for the scheme files and

@@ -94,6 +94,27 @@ export function bitAt(key: Uint8Array, index: number): number {
   return (key[index >> 3] >> (7 - (index & 7))) & 1;
 }
 
+/**
+ * Packs bits `first` to `first + count` of `key`, most significant first, the
+ * last byte padded with zeros.
+ *
+ * @param key Bytes.
+ * @param first First bit.
+ * @param count Number of bits.
+ * @returns `ceil(count / 8)` fresh bytes.
+ */
+export function packBits(
+  key: Uint8Array,
+  first: number,
+  count: number,
+): Uint8Array {
+  const out = new Uint8Array((count + 7) >> 3);
+  for (let i = 0; i < count; i++) {
+    out[i >> 3] |= bitAt(key, first + i) << (7 - (i & 7));
+  }
+  return out;
+}
+
 const pair = new Uint8Array(64);
 
 /** H(left ‖ right) with a hash function of one's own. Internal. */

@@ -2,8 +2,8 @@
 //
 //     deno run --allow-read --allow-env bench/kernels.ts
 //
-// With --no-lock --allow-ffi --allow-sys `@chainsafe/hashtree` is measured as well,
-// where its native add-on can be had. Times are the best of several passes over lists of 20,000
+// With `deno run -A --no-lock bench/kernels.ts --hashtree` the native add-on
+// `@chainsafe/hashtree` is measured as well. Times are the best of several passes over lists of 20,000
 // entries spread over the pool; the ratio is what counts, machines differ.
 
 import { blake2b } from "@noble/hashes/blake2.js";
@@ -118,12 +118,13 @@ function row(label: string, ours: number, noble: number): void {
 }
 
 async function loadHashtree(): Promise<HashtreeModule | undefined> {
+  if (!Deno.args.includes("--hashtree")) return undefined;
   const name = "npm:@chainsafe/hashtree@^1.0.2"; // Not an import to be locked.
   try {
     const module: HashtreeModule = await import(name);
     return module;
   } catch {
-    return undefined; // Optional: no permission, no add-on for this system.
+    return undefined; // No permission, or no add-on for this system.
   }
 }
 

@@ -6,9 +6,9 @@
 import type { HashName } from "@stemma/verify";
 import { ModuleWriter } from "./emitter.ts";
 import { blake2bCore } from "./kernel_blake2b.ts";
-import { blake3Core } from "./kernel_blake3.ts";
+import { blake3Core, CHUNK_END, ROOT } from "./kernel_blake3.ts";
 import type { Core } from "./kernel_core.ts";
-import { CONSTANTS_AT, HALF_BLOCK_AT, STATE_AT } from "./kernel_layout.ts";
+import { CHUNK_AT, CONSTANTS_AT, KERNEL_BYTES } from "./kernel_layout.ts";
 import { defineMessages } from "./kernel_messages.ts";
 import { definePairs } from "./kernel_pairs.ts";
 import { sha256Core } from "./kernel_sha256.ts";
@@ -82,19 +82,29 @@ export function compileKernel(
 }
 
 /**
- * Puts the constants in place and makes an instance.
+ * Puts a kernel's constants where an instance expects them.
  *
  * @param base Byte offset of the instance's own reserved area.
  */
+export function placeConstants(
+  kernel: CompiledKernel,
+  memory: WebAssembly.Memory,
+  base: number,
+): void {
+  const bytes = new Uint8Array(memory.buffer);
+  bytes.fill(0, base, base + KERNEL_BYTES);
+  bytes.set(kernel.core.constants, base + CONSTANTS_AT);
+  // Messages are whole ones unless the hasher says that they are chunks.
+  bytes[base + CHUNK_AT + 8] = CHUNK_END | ROOT;
+}
+
+/** Puts the constants in place and makes an instance. */
 export function instantiateKernel(
   kernel: CompiledKernel,
   memory: WebAssembly.Memory,
   base: number,
 ): Kernels {
-  const bytes = new Uint8Array(memory.buffer);
-  bytes.fill(0, base + CONSTANTS_AT, base + STATE_AT);
-  bytes.fill(0, base + HALF_BLOCK_AT, base + HALF_BLOCK_AT + 256);
-  bytes.set(kernel.core.constants, base + CONSTANTS_AT);
+  placeConstants(kernel, memory, base);
   const instance = new WebAssembly.Instance(kernel.module, {
     env: { memory, base },
   });

@@ -96,8 +96,10 @@ export class WasmHasher implements BatchHasher {
   readonly #checksum: KernelFunction;
   readonly #stream: KernelFunction;
   readonly #hasChunks: boolean;
-  #call: ListCall;
-  #engine = "wasm-simd";
+  readonly #alone: ListCall = (name, list, _words, count) =>
+    this.#kernels[name](list, count, 0);
+  #call: ListCall = this.#alone;
+  #engine: () => string = () => "wasm-simd";
   #hashes = 0;
 
   constructor(
@@ -113,22 +115,19 @@ export class WasmHasher implements BatchHasher {
     this.#checksum = this.#kernels[KERNEL_CHECKSUM];
     this.#stream = this.#kernels[KERNEL_STREAM];
     this.#hasChunks = this.#kernels[KERNEL_PARENT] !== undefined;
-    this.#setChunks(0, 0, CHUNK_END | ROOT);
-    this.#call = (name, list, _words, count) =>
-      this.#kernels[name](list, count, 0);
   }
 
   get engine(): string {
-    return this.#engine;
+    return this.#engine();
   }
 
   get hashes(): number {
     return this.#hashes;
   }
 
-  /** The compiled module, for a second thread. */
-  get module(): WebAssembly.Module {
-    return this.#kernel.module;
+  /** The compiled kernels, for a second thread. */
+  get compiled(): CompiledKernel {
+    return this.#kernel;
   }
 
   /** The kernels of this thread's instance. */
@@ -136,8 +135,11 @@ export class WasmHasher implements BatchHasher {
     return this.#kernels;
   }
 
-  /** Lets something else divide the lists of large batches. */
-  setListCall(engine: string, call: ListCall): void {
+  /** Lets something else divide lists; without arguments, nothing does. */
+  setListCall(
+    call: ListCall = this.#alone,
+    engine: () => string = () => "wasm-simd",
+  ): void {
     this.#engine = engine;
     this.#call = call;
   }
@@ -344,8 +346,8 @@ const WARM_UP_ENTRIES = 8;
  * would stay in slow baseline code to its end. Once per compiled module.
  */
 function warmUp(hasher: WasmHasher, reservedAt: number): void {
-  if (warm.has(hasher.module)) return;
-  warm.add(hasher.module);
+  if (warm.has(hasher.compiled.module)) return;
+  warm.add(hasher.compiled.module);
   const names = [...PAIR_KERNELS.filter((name) => name !== undefined)];
   names.push(KERNEL_VALUE32);
   const list = reservedAt + JOBS_AT;

@@ -4,7 +4,7 @@
 /** The literal first line of a file that needs nothing of Deno. */
 export const BROWSER_LINE = "// This module is browser compatible.";
 
-const SKIPPED = new Set(["node_modules", "coverage", "links"]);
+const SKIPPED = new Set(["node_modules", "coverage", "links", "scratch"]);
 
 /** Paths of all `.ts` files below `root`, relative to it, in order. */
 export async function sourceFiles(root: string): Promise<string[]> {

@@ -45,6 +45,7 @@ const simd = (op: number): number[] => [0xfd, ...unsignedLeb(op)];
 const simdUnary = (op: number): Unary => (a) => [a, simd(op)];
 const simdBinary = (op: number): Binary => (a, b) => [a, b, simd(op)];
 
+type Shift = (a: Code, n: number) => Code;
 type Load = (address: Code, offset?: number) => Code;
 type Store = (address: Code, value: Code, offset?: number) => Code;
 
@@ -63,46 +64,76 @@ const store = (op: Code): Store => (address, value, offset = 0) => [
   unsignedLeb(offset),
 ];
 
-export const i32 = {
-  const: (n: number): Code => [0x41, signedLeb(BigInt(n | 0))],
-  load: load([0x28]),
-  load8: load([0x2d]),
-  store: store([0x36]),
-  store8: store([0x3a]),
-  eq: binary(0x46),
-  ne: binary(0x47),
-  ltS: binary(0x48),
-  gtS: binary(0x4a),
-  gtU: binary(0x4b),
-  leS: binary(0x4c),
-  leU: binary(0x4d),
-  geS: binary(0x4e),
-  geU: binary(0x4f),
-  add: binary(0x6a),
-  sub: binary(0x6b),
-  mul: binary(0x6c),
-  and: binary(0x71),
-  or: binary(0x72),
-  shl: binary(0x74),
-  shrU: binary(0x76),
-};
+export const i32:
+  & { const(n: number): Code }
+  & Record<"load" | "load8", Load>
+  & Record<"store" | "store8", Store>
+  & Record<
+    | "eq"
+    | "ne"
+    | "ltS"
+    | "gtS"
+    | "gtU"
+    | "leS"
+    | "leU"
+    | "geS"
+    | "geU"
+    | "add"
+    | "sub"
+    | "mul"
+    | "and"
+    | "or"
+    | "shl"
+    | "shrU",
+    Binary
+  > = {
+    const: (n: number): Code => [0x41, signedLeb(BigInt(n | 0))],
+    load: load([0x28]),
+    load8: load([0x2d]),
+    store: store([0x36]),
+    store8: store([0x3a]),
+    eq: binary(0x46),
+    ne: binary(0x47),
+    ltS: binary(0x48),
+    gtS: binary(0x4a),
+    gtU: binary(0x4b),
+    leS: binary(0x4c),
+    leU: binary(0x4d),
+    geS: binary(0x4e),
+    geU: binary(0x4f),
+    add: binary(0x6a),
+    sub: binary(0x6b),
+    mul: binary(0x6c),
+    and: binary(0x71),
+    or: binary(0x72),
+    shl: binary(0x74),
+    shrU: binary(0x76),
+  };
 
-export const i64 = {
-  const: (n: bigint): Code => [0x42, signedLeb(BigInt.asIntN(64, n))],
-  load: load([0x29]),
-  load32: load([0x35]),
-  load8: load([0x31]),
-  store: store([0x37]),
-  add: binary(0x7c),
-  sub: binary(0x7d),
-  mul: binary(0x7e),
-  or: binary(0x84),
-  xor: binary(0x85),
-  shl: binary(0x86),
-  shrU: binary(0x88),
-  rotl: binary(0x89),
-  fromI32: unary(0xad),
-};
+export const i64:
+  & { const(n: bigint): Code }
+  & Record<"load" | "load32" | "load8", Load>
+  & Record<"store", Store>
+  & Record<
+    "add" | "sub" | "mul" | "or" | "xor" | "shl" | "shrU" | "rotl",
+    Binary
+  >
+  & Record<"fromI32", Unary> = {
+    const: (n: bigint): Code => [0x42, signedLeb(BigInt.asIntN(64, n))],
+    load: load([0x29]),
+    load32: load([0x35]),
+    load8: load([0x31]),
+    store: store([0x37]),
+    add: binary(0x7c),
+    sub: binary(0x7d),
+    mul: binary(0x7e),
+    or: binary(0x84),
+    xor: binary(0x85),
+    shl: binary(0x86),
+    shrU: binary(0x88),
+    rotl: binary(0x89),
+    fromI32: unary(0xad),
+  };
 
 /** Sixteen constant bytes. */
 function vectorConst(bytes: readonly number[]): Code {
@@ -110,43 +141,60 @@ function vectorConst(bytes: readonly number[]): Code {
   return [simd(0x0c), bytes];
 }
 
-export const v128 = {
-  const: vectorConst,
-  zero: vectorConst(new Array<number>(16).fill(0)),
-  load: load(simd(0x00)),
-  store: store(simd(0x0b)),
-  and: simdBinary(0x4e),
-  or: simdBinary(0x50),
-  xor: simdBinary(0x51),
-  bitselect: (a: Code, b: Code, mask: Code): Code => [a, b, mask, simd(0x52)],
-};
+export const v128:
+  & {
+    const(bytes: readonly number[]): Code;
+    readonly zero: Code;
+    bitselect(a: Code, b: Code, mask: Code): Code;
+  }
+  & Record<"load", Load>
+  & Record<"store", Store>
+  & Record<"and" | "or" | "xor", Binary> = {
+    const: vectorConst,
+    zero: vectorConst(new Array<number>(16).fill(0)),
+    load: load(simd(0x00)),
+    store: store(simd(0x0b)),
+    and: simdBinary(0x4e),
+    or: simdBinary(0x50),
+    xor: simdBinary(0x51),
+    bitselect: (a: Code, b: Code, mask: Code): Code => [a, b, mask, simd(0x52)],
+  };
 
-export const i8x16 = {
-  shuffle: (a: Code, b: Code, lanes: readonly number[]): Code => [
-    a,
-    b,
-    simd(0x0d),
-    lanes,
-  ],
-  swizzle: simdBinary(0x0e),
-  splat: simdUnary(0x0f),
-  replaceLane: (a: Code, lane: number, value: Code): Code => [
-    a,
-    value,
-    simd(0x17),
-    lane,
-  ],
-  gtU: simdBinary(0x28),
-};
+export const i8x16:
+  & {
+    shuffle(a: Code, b: Code, lanes: readonly number[]): Code;
+    replaceLane(a: Code, lane: number, value: Code): Code;
+  }
+  & Record<"swizzle" | "gtU", Binary>
+  & Record<"splat", Unary> = {
+    shuffle: (a: Code, b: Code, lanes: readonly number[]): Code => [
+      a,
+      b,
+      simd(0x0d),
+      lanes,
+    ],
+    swizzle: simdBinary(0x0e),
+    splat: simdUnary(0x0f),
+    replaceLane: (a: Code, lane: number, value: Code): Code => [
+      a,
+      value,
+      simd(0x17),
+      lane,
+    ],
+    gtU: simdBinary(0x28),
+  };
 
-export const i32x4 = {
-  splat: simdUnary(0x11),
-  shl: (a: Code, n: number): Code => [a, i32.const(n), simd(0xab)],
-  shrU: (a: Code, n: number): Code => [a, i32.const(n), simd(0xad)],
-  add: simdBinary(0xae),
-};
+export const i32x4:
+  & Record<"shl" | "shrU", Shift>
+  & Record<"add", Binary>
+  & Record<"splat", Unary> = {
+    splat: simdUnary(0x11),
+    shl: (a: Code, n: number): Code => [a, i32.const(n), simd(0xab)],
+    shrU: (a: Code, n: number): Code => [a, i32.const(n), simd(0xad)],
+    add: simdBinary(0xae),
+  };
 
-export const i64x2 = {
+export const i64x2: Record<"shrU", Shift> & Record<"add", Binary> = {
   shrU: (a: Code, n: number): Code => [a, i32.const(n), simd(0xcd)],
   add: simdBinary(0xce),
 };

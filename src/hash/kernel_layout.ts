@@ -32,19 +32,19 @@ export const KERNEL_BYTES = 5376;
 
 // Fields of the lanes: a vector each, one u32 a lane.
 /** Address of the next byte of the message. */
-export const LANE_FROM = LANES_AT;
+export const LANE_FROM: number = LANES_AT;
 /** Bytes not hashed yet; may fall below 0 while padding remains. */
-export const LANE_LEFT = LANES_AT + 16;
+export const LANE_LEFT: number = LANES_AT + 16;
 /** Bytes of the whole message. */
-export const LANE_TOTAL = LANES_AT + 32;
+export const LANE_TOTAL: number = LANES_AT + 32;
 /** Where the hash goes. */
-export const LANE_OUT = LANES_AT + 48;
+export const LANE_OUT: number = LANES_AT + 48;
 /** Three vectors of parameters of the block function. */
-export const LANE_A = LANES_AT + 64;
-export const LANE_B = LANES_AT + 80;
-export const LANE_C = LANES_AT + 96;
+export const LANE_A: number = LANES_AT + 64;
+export const LANE_B: number = LANES_AT + 80;
+export const LANE_C: number = LANES_AT + 96;
 /** Flags of a lane's last block (BLAKE3). */
-export const LANE_END = LANES_AT + 112;
+export const LANE_END: number = LANES_AT + 112;
 
 /** `LANE_LEFT` of a lane that has no message. */
 export const IDLE = -0x8000_0000;
@@ -57,17 +57,17 @@ export const MESSAGE_BYTES = 336;
 export const PIECE_BYTES = 65536;
 
 /** List entries made by the hasher. */
-export const JOBS_AT = KERNEL_BYTES;
+export const JOBS_AT: number = KERNEL_BYTES;
 /** Chaining values of chunks (BLAKE3): one for each entry. */
-export const CHUNKS_AT = JOBS_AT + PART_ENTRIES * 16;
-export const MESSAGES_AT = CHUNKS_AT + PART_ENTRIES * 32;
+export const CHUNKS_AT: number = JOBS_AT + PART_ENTRIES * 16;
+export const MESSAGES_AT: number = CHUNKS_AT + PART_ENTRIES * 32;
 /** Chaining values of whole subtrees of 64 chunks, a stack (BLAKE3). */
-export const SUBTREES_AT = MESSAGES_AT + PART_ENTRIES * MESSAGE_BYTES;
+export const SUBTREES_AT: number = MESSAGES_AT + PART_ENTRIES * MESSAGE_BYTES;
 export const SUBTREES_MAX = 24;
-export const PIECE_AT = SUBTREES_AT + SUBTREES_MAX * 32;
+export const PIECE_AT: number = SUBTREES_AT + SUBTREES_MAX * 32;
 /** Working area of the second thread's instance, and its mailbox. */
-export const SECOND_AT = PIECE_AT + PIECE_BYTES;
-export const MAILBOX_AT = SECOND_AT + KERNEL_BYTES;
+export const SECOND_AT: number = PIECE_AT + PIECE_BYTES;
+export const MAILBOX_AT: number = SECOND_AT + KERNEL_BYTES;
 
 /** Bytes that a hasher needs of the pool, from an offset that 16 divides. */
 export const RESERVED_BYTES: number = MAILBOX_AT + 128;

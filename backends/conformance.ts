@@ -243,6 +243,7 @@ const STORE_CASES: Record<string, Check> = {
   "open() creates only what does not exist": async ({ backend }) => {
     const file = await backend.open("a.stemma", { create: true });
     writeAll(file, pattern(10, 1), 0);
+    await file.flush();
     file.close();
     const create = () => backend.open("a.stemma", { create: true });
     await expectError(create, "exists", "second create");

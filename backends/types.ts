@@ -85,8 +85,9 @@ export interface StorageFile {
    */
   flush(): void | Promise<void>;
   /**
-   * Gives the handle back. Does not flush. Calling it again does nothing. When
-   * it throws, the handle is closed all the same.
+   * Gives the handle back. Does not flush: what was not flushed may be gone when
+   * the file is opened again. Calling it again does nothing. When it throws, the
+   * handle is closed all the same.
    */
   close(): void;
 }

@@ -46,7 +46,9 @@ export class ProofWriter {
 
   /** Appends bytes. */
   append(bytes: Uint8Array): void {
-    this.bytes.set(bytes, this.reserve(bytes.length));
+    // Reserving may replace `this.bytes`.
+    const at = this.reserve(bytes.length);
+    this.bytes.set(bytes, at);
   }
 
   /** Appends the `count` low bytes of `value`, most significant first. */

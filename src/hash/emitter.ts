@@ -7,14 +7,14 @@
 // WebAssembly Core Specification 2.0, section 5 (binary format).
 
 /** Bytes of code, nested as they were written. */
-export type Code = readonly (number | Code)[];
+export type Code = readonly (number | Code)[] | Uint8Array;
 
 /** Value types. */
 export const I32 = 0x7f;
 export const I64 = 0x7e;
 export const V128 = 0x7b;
 
-function unsignedLeb(value: number): number[] {
+function encodeUnsigned(value: number): number[] {
   const bytes: number[] = [];
   let rest = value >>> 0;
   do {
@@ -25,7 +25,17 @@ function unsignedLeb(value: number): number[] {
   return bytes;
 }
 
-function signedLeb(value: bigint): number[] {
+/** Encodings made once and used over and over: a module has thousands. */
+const small: readonly Code[] = /* @__PURE__ */ Array.from(
+  { length: 512 },
+  (_, n) => encodeUnsigned(n),
+);
+
+function unsignedLeb(value: number): Code {
+  return value < small.length ? small[value] : encodeUnsigned(value);
+}
+
+function signedLeb(value: bigint): Code {
   const bytes: number[] = [];
   for (let rest = value;;) {
     const byte = Number(rest & 0x7fn);
@@ -41,9 +51,15 @@ type Binary = (a: Code, b: Code) => Code;
 
 const unary = (op: number): Unary => (a) => [a, op];
 const binary = (op: number): Binary => (a, b) => [a, b, op];
-const simd = (op: number): number[] => [0xfd, ...unsignedLeb(op)];
-const simdUnary = (op: number): Unary => (a) => [a, simd(op)];
-const simdBinary = (op: number): Binary => (a, b) => [a, b, simd(op)];
+const simd = (op: number): Code => [0xfd, ...encodeUnsigned(op)];
+const simdUnary = (op: number): Unary => {
+  const bytes = simd(op);
+  return (a) => [a, bytes];
+};
+const simdBinary = (op: number): Binary => {
+  const bytes = simd(op);
+  return (a, b) => [a, b, bytes];
+};
 
 type Shift = (a: Code, n: number) => Code;
 type Load = (address: Code, offset?: number) => Code;
@@ -87,7 +103,11 @@ export const i32:
     | "shrU",
     Binary
   > = {
-    const: (n: number): Code => [0x41, signedLeb(BigInt(n | 0))],
+    const: (n: number): Code => [
+      0x41,
+      // Up to 6 bits the signed encoding is the unsigned one.
+      n >= 0 && n < 64 ? unsignedLeb(n) : signedLeb(BigInt(n | 0)),
+    ],
     load: load([0x28]),
     load8: load([0x2d]),
     store: store([0x36]),
@@ -202,7 +222,9 @@ export const i64x2: Record<"shrU", Shift> & Record<"add", Binary> = {
 /** A parameter or local variable of a function. */
 export type Local = number;
 
-export const get = (local: Local): Code => [0x20, unsignedLeb(local)];
+const gets: readonly Code[] = /* @__PURE__ */ small.map((n) => [0x20, n]);
+
+export const get = (local: Local): Code => gets[local];
 export const set = (local: Local, value: Code): Code => [
   value,
   0x21,
@@ -286,18 +308,33 @@ const vector = (items: readonly Code[]): Code => [
   items,
 ];
 const section = (id: number, content: Code): Code => [id, sized(content)];
-const text = (name: string): Code =>
-  vector([...new TextEncoder().encode(name)].map((byte) => [byte]));
+const text = (name: string): Code => sized(new TextEncoder().encode(name));
 
-function flatten(code: Code): number[] {
-  const bytes: number[] = [];
-  const append = (part: Code): void => {
-    for (const item of part) {
-      if (typeof item === "number") bytes.push(item);
-      else append(item);
-    }
-  };
-  append(code);
+function byteCount(code: Code): number {
+  if (code instanceof Uint8Array) return code.length;
+  let count = 0;
+  for (const item of code) {
+    count += typeof item === "number" ? 1 : byteCount(item);
+  }
+  return count;
+}
+
+/** Writes code at `at`; returns the position after it. */
+function write(bytes: Uint8Array, at: number, code: Code): number {
+  if (code instanceof Uint8Array) {
+    bytes.set(code, at);
+    return at + code.length;
+  }
+  for (const item of code) {
+    if (typeof item === "number") bytes[at++] = item;
+    else at = write(bytes, at, item);
+  }
+  return at;
+}
+
+function flatten(code: Code): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(byteCount(code));
+  write(bytes, 0, code);
   return bytes;
 }
 
@@ -357,7 +394,7 @@ export class ModuleWriter {
         END,
       ])
     );
-    return new Uint8Array(flatten([
+    return flatten([
       [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
       section(1, vector(functions.map((entry) => entry.type))),
       section(
@@ -370,6 +407,6 @@ export class ModuleWriter {
       section(3, vector(functions.map((_, index) => unsignedLeb(index)))),
       section(7, vector(exported)),
       section(10, vector(bodies)),
-    ]));
+    ]);
   }
 }

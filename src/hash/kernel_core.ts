@@ -54,15 +54,16 @@ const lanes = (...runs: [first: number, count: number][]): number[] =>
     Array.from({ length: count }, (_, i) => first + i)
   );
 
+const LOW32 = lanes([0, 4], [16, 4], [4, 4], [20, 4]);
+const HIGH32 = lanes([8, 4], [24, 4], [12, 4], [28, 4]);
+const LOW64 = lanes([0, 8], [16, 8]);
+const HIGH64 = lanes([8, 8], [24, 8]);
+
 /** Interleaves the low or high halves of two vectors by 4 or 8 bytes. */
-export const low32 = (a: Code, b: Code): Code =>
-  i8x16.shuffle(a, b, lanes([0, 4], [16, 4], [4, 4], [20, 4]));
-export const high32 = (a: Code, b: Code): Code =>
-  i8x16.shuffle(a, b, lanes([8, 4], [24, 4], [12, 4], [28, 4]));
-export const low64 = (a: Code, b: Code): Code =>
-  i8x16.shuffle(a, b, lanes([0, 8], [16, 8]));
-export const high64 = (a: Code, b: Code): Code =>
-  i8x16.shuffle(a, b, lanes([8, 8], [24, 8]));
+export const low32 = (a: Code, b: Code): Code => i8x16.shuffle(a, b, LOW32);
+export const high32 = (a: Code, b: Code): Code => i8x16.shuffle(a, b, HIGH32);
+export const low64 = (a: Code, b: Code): Code => i8x16.shuffle(a, b, LOW64);
+export const high64 = (a: Code, b: Code): Code => i8x16.shuffle(a, b, HIGH64);
 
 /** Byte permutation that rotates each word of `size` bytes right by `n` bytes. */
 export function rotationMask(size: number, n: number): Code {

@@ -189,7 +189,7 @@ async function executeBlock(
   const { witness, previousRoot, root } = next;
   if (witness === undefined) throw new Error("No witness");
   const verified = verifyWitness(db.scheme, previousRoot, witness);
-  if (verified.newRoot.toHex() !== root.toHex()) throw new Error("Bad witness");
+  if (verified.root.toHex() !== root.toHex()) throw new Error("Bad witness");
   const checked = performance.now();
   report.blockMs = committed - start;
   report.witnessBytes = witness.length;

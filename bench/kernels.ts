@@ -27,6 +27,7 @@ import {
   OP_VALUE,
   OP_WORDS,
 } from "../src/hash/ops.ts";
+import { secondThread } from "../src/hash/threads.ts";
 import {
   type KernelScheme,
   RESERVED_BYTES,
@@ -150,9 +151,35 @@ function long(hasher: BatchHasher, scheme: KernelScheme): void {
   );
 }
 
-async function main(): Promise<void> {
+function memoryOf(shared: boolean): WebAssembly.Memory {
   const pages = Math.ceil((DATA_AT + ENTRIES * AREA_BYTES) / 65536);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
+}
+
+/** One thread against two on pairs, both warm. */
+async function threads({ scheme }: Subject): Promise<void> {
+  const memory = memoryOf(true);
+  const hasher = wasmHasher(memory, RESERVED_AT, scheme);
+  writeList(new Uint32Array(memory.buffer), OP_PAIR);
+  if (hasher === undefined) return;
+  using thread = secondThread(hasher, memory, RESERVED_AT);
+  for (let i = 0; i < 1000 && thread?.isReady === false; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const one = measure(hasher, OP_PAIR, ENTRIES);
+  thread?.begin();
+  const two = measure(hasher, OP_PAIR, ENTRIES);
+  thread?.end();
+  console.log(
+    `${scheme.hashName} pair, ${hasher.engine}`.padEnd(40),
+    `${two.toFixed(1)} ns`.padStart(10),
+    `${(1e3 / two).toFixed(2)} M/s`.padStart(11),
+    `${(one / two).toFixed(2)} x one thread`.padStart(19),
+  );
+}
+
+async function main(): Promise<void> {
+  const memory = memoryOf(false);
   const words = new Uint32Array(memory.buffer);
   const hashtree = await loadHashtree();
   console.log(" ".repeat(40), "ours".padStart(21), "noble".padStart(9));
@@ -177,6 +204,7 @@ async function main(): Promise<void> {
     }
     long(hasher, scheme);
   }
+  for (const subject of subjects) await threads(subject);
   const sum = new Uint32Array(2);
   const checksums = (hasher: BatchHasher): number => {
     const start = performance.now();

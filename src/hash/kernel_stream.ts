@@ -16,6 +16,7 @@ import {
   i32,
   i8x16,
   leave,
+  type Local,
   loop,
   memoryBytes,
   memoryCopy,
@@ -124,6 +125,83 @@ function defineTake(module: ModuleWriter, core: Core): Call {
 
 const idle: Code = i32.const(IDLE);
 
+/** What a step knows of its lanes. */
+interface Step {
+  readonly core: Core;
+  readonly code: CoreCode;
+  readonly row: Call;
+  readonly base: Code;
+  /** Lane by lane: bytes left, where the block lies, whether it is the last. */
+  readonly left: readonly Local[];
+  readonly from: readonly Local[];
+  readonly done: readonly Local[];
+  /** Whether any lane is at its last block. */
+  readonly any: Local;
+}
+
+/** Copies a block that is not whole to the scratch area and pads it. */
+function stagePartial(step: Step, lane: number, at: number): Code {
+  const { core, code, row, base, left, done } = step;
+  const rows = Array.from({ length: core.blockBytes / 16 }, (_, i): Code => {
+    const from = i32.add(laneField(base, LANE_FROM, lane), i32.const(16 * i));
+    const bytes = i32.sub(get(left[lane]), i32.const(16 * i));
+    return v128.store(base, row(from, bytes), at + 16 * i);
+  });
+  return [
+    rows,
+    code.pad(base, at, lane, left[lane]),
+    set(done[lane], code.isLast(get(left[lane]))),
+  ];
+}
+
+/** Finds the block that a lane absorbs; an idle lane absorbs what is there. */
+function stage(step: Step, lane: number): Code {
+  const { core, code, base, left, from, done } = step;
+  const at = LAST_BLOCKS_AT + lane * core.blockBytes;
+  return [
+    set(left[lane], laneField(base, LANE_LEFT, lane)),
+    set(from[lane], i32.add(base, i32.const(at))),
+    set(done[lane], i32.const(0)),
+    when(
+      i32.geS(get(left[lane]), i32.const(core.blockBytes)),
+      [
+        set(from[lane], laneField(base, LANE_FROM, lane)),
+        set(done[lane], code.isLast(get(left[lane]))),
+      ],
+      when(i32.ne(get(left[lane]), idle), stagePartial(step, lane, at)),
+    ),
+    code.prepare(base, lane, left[lane]),
+  ];
+}
+
+/** Moves a lane on by a block. */
+function advance(step: Step, lane: number): Code {
+  const { core, base, left, done, any } = step;
+  const size = i32.const(core.blockBytes);
+  const rest = i32.sub(get(left[lane]), size);
+  const from = i32.add(laneField(base, LANE_FROM, lane), size);
+  return [
+    when(i32.ne(get(left[lane]), idle), [
+      i32.store(base, rest, LANE_LEFT + 4 * lane),
+      i32.store(base, from, LANE_FROM + 4 * lane),
+    ]),
+    set(any, i32.or(get(any), get(done[lane]))),
+  ];
+}
+
+/** Puts out a lane's hash when it is done, and sets the lane free. */
+function finish(step: Step, lane: number): Code {
+  const { base, done } = step;
+  const halves = [0, 16].map((at) => {
+    const hash = v128.load(base, HASHES_AT + 32 * lane + at);
+    return v128.store(laneField(base, LANE_OUT, lane), hash, at);
+  });
+  return when(get(done[lane]), [
+    i32.store(base, idle, LANE_LEFT + 4 * lane),
+    halves,
+  ]);
+}
+
 /** Adds: every lane absorbs a block of its message. */
 function defineStep(
   module: ModuleWriter,
@@ -134,88 +212,28 @@ function defineStep(
   return module.func({}, ({ base, local, locals }) => {
     const left = locals(I32, core.lanes), from = locals(I32, core.lanes);
     const done = locals(I32, core.lanes), any = local(I32);
+    const step: Step = { core, code, row, base, left, from, done, any };
     const t = transposer(locals);
-    const rows = core.blockBytes / 16;
-    const last = (lane: number): number =>
-      LAST_BLOCKS_AT + lane * core.blockBytes;
-    const partial = (lane: number): Code => [
-      Array.from({ length: rows }, (_, i): Code => {
-        const at = i32.add(
-          laneField(base, LANE_FROM, lane),
-          i32.const(16 * i),
-        );
-        const bytes = i32.sub(get(left[lane]), i32.const(16 * i));
-        return v128.store(base, row(at, bytes), last(lane) + 16 * i);
-      }),
-      code.pad(base, last(lane), lane, left[lane]),
-      set(done[lane], code.isLast(get(left[lane]))),
-    ];
-    const stage = (lane: number): Code => [
-      set(left[lane], laneField(base, LANE_LEFT, lane)),
-      set(from[lane], i32.add(base, i32.const(last(lane)))),
-      set(done[lane], i32.const(0)),
-      when(
-        i32.geS(get(left[lane]), i32.const(core.blockBytes)),
-        [
-          set(from[lane], laneField(base, LANE_FROM, lane)),
-          set(done[lane], code.isLast(get(left[lane]))),
-        ],
-        when(i32.ne(get(left[lane]), idle), partial(lane)),
-      ),
-      code.prepare(base, lane, left[lane]),
-    ];
-    const size = i32.const(core.blockBytes);
-    const advance = (lane: number): Code => [
-      when(i32.ne(get(left[lane]), idle), [
-        i32.store(
-          base,
-          i32.sub(get(left[lane]), size),
-          LANE_LEFT + 4 * lane,
-        ),
-        i32.store(
-          base,
-          i32.add(laneField(base, LANE_FROM, lane), size),
-          LANE_FROM + 4 * lane,
-        ),
-      ]),
-      set(any, i32.or(get(any), get(done[lane]))),
-    ];
-    const finish = (lane: number): Code =>
-      when(get(done[lane]), [
-        i32.store(base, idle, LANE_LEFT + 4 * lane),
-        [0, 16].map((at) =>
-          v128.store(
-            laneField(base, LANE_OUT, lane),
-            v128.load(base, HASHES_AT + 32 * lane + at),
-            at,
-          )
-        ),
-      ]);
     const lanes = left.map((_, lane) => lane);
+    const gather = Array.from(
+      { length: core.blockBytes / 16 },
+      (_, i): Code => {
+        const rows = from.map((at) => v128.load(get(at), 16 * i));
+        return gatherRow(core, t, base, BLOCK_AT, i, rows);
+      },
+    );
+    const put = (lane: number, half: 0 | 1, hash: Code): Code =>
+      v128.store(base, hash, HASHES_AT + 32 * lane + 16 * half);
     return [
       startTransposer(core, t),
       set(any, i32.const(0)),
-      lanes.map(stage),
-      Array.from({ length: rows }, (_, i): Code =>
-        gatherRow(
-          core,
-          t,
-          base,
-          BLOCK_AT,
-          i,
-          from.map((at) => v128.load(get(at), 16 * i)),
-        )),
+      lanes.map((lane) => stage(step, lane)),
+      gather,
       code.absorb(base),
-      lanes.map(advance),
+      lanes.map((lane) => advance(step, lane)),
       when(get(any), [
-        scatter(
-          core,
-          t,
-          base,
-          (lane, half, hash) =>
-            v128.store(base, hash, HASHES_AT + 32 * lane + 16 * half),
-        ),
-        lanes.map(finish),
+        scatter(core, t, base, put),
+        lanes.map((lane) => finish(step, lane)),
       ]),
     ];
   });

@@ -3,9 +3,21 @@
 // Proofs from a version of a tree, in the one canonical encoding that
 // `@stemma/verify` accepts. Format and rules: docs/proofs.md.
 
-import type { Query } from "@stemma/verify";
-import { PROOF_VERSION, queryItems } from "@stemma/verify/encoding";
+import type { KeyRange, Query, Write } from "@stemma/verify";
+import type { Item } from "@stemma/verify/encoding";
+import {
+  compareBytes,
+  copyKey,
+  mergeRanges,
+  pointItem,
+  PROOF_VERSION,
+  queryItems,
+  rangeItem,
+  sortItems,
+  WITNESS_VERSION,
+} from "@stemma/verify/encoding";
 import { TreeEncoder } from "./prove/encoder.ts";
+import { findNeeds, type WriteItem } from "./prove/needs.ts";
 import type { ProvableTree } from "./prove/tree.ts";
 import { ProofWriter } from "./prove/writer.ts";
 
@@ -25,4 +37,87 @@ export function encodeProof(tree: ProvableTree, query: Query): Uint8Array {
   writer.reset();
   new TreeEncoder(tree, queryItems(tree.scheme, query), writer).run();
   return writer.finish([PROOF_VERSION, tree.scheme.id]);
+}
+
+/** What a session read and wrote. */
+export interface Access {
+  /** Keys read, in any order. */
+  readonly reads?: readonly Uint8Array[];
+  /** Ranges read, in any order. */
+  readonly ranges?: readonly KeyRange[];
+  /** Keys written, in any order, each once; `undefined` deletes. */
+  readonly writes?: readonly Write[];
+}
+
+/**
+ * Makes the witness of one step: everything needed to check, without the data,
+ * that `access.writes` lead from the root of `tree` to `newRoot`.
+ *
+ * @param tree The version before the writes.
+ * @param newRoot Root after the writes, 32 bytes.
+ * @param access What was read and written.
+ * @returns The witness, fresh bytes; `verifyWitness` accepts these only.
+ * @throws {ProofError} `key` or `query` when the access does not fit the scheme.
+ */
+export function encodeWitness(
+  tree: ProvableTree,
+  newRoot: Uint8Array,
+  access: Access,
+): Uint8Array {
+  const { scheme } = tree;
+  const reads = sortedKeys(tree, access.reads ?? []);
+  const ranges = mergeRanges(access.ranges ?? []);
+  const writes = (access.writes ?? []).map((
+    { key, value },
+  ): WriteItem & Write => ({
+    ...pointItem(copyKey(scheme, key), false),
+    key,
+    value,
+    sets: value !== undefined,
+  })).sort((a, b) => compareBytes(a.lo, b.lo));
+  const items = sortItems([
+    ...ranges.map((range) => rangeItem(scheme, range)),
+    ...reads.map((key) => pointItem(key, true)),
+    ...writes.map(({ lo }) => pointItem(lo, false)),
+  ]);
+  const needs = findNeeds(tree, items, writes);
+  writer.reset();
+  const root = tree.root();
+  const at = writer.reserve(64);
+  writer.bytes.fill(0, at, at + 32);
+  if (root) tree.hash(root, writer.bytes, at);
+  writer.bytes.set(newRoot, at + 32);
+  for (const list of [reads, ranges, writes]) writer.number(list.length, 4);
+  for (const key of reads) writeKey(tree, key);
+  for (const range of ranges) writeRange(tree, range);
+  for (const { lo, value } of writes) {
+    writeKey(tree, lo);
+    writer.number(value ? value.length + 1 : 0, 4);
+    if (value) writer.append(value);
+  }
+  const split = writer.length;
+  new TreeEncoder(tree, items, writer, needs).run();
+  return writer.finish([WITNESS_VERSION, scheme.id], split);
+}
+
+/** Sorted keys, each once. */
+function sortedKeys(
+  { scheme }: ProvableTree,
+  keys: readonly Uint8Array[],
+): Uint8Array[] {
+  const items: Item[] = keys.map((key) =>
+    pointItem(copyKey(scheme, key), true)
+  );
+  return sortItems(items).map(({ lo }) => lo);
+}
+
+function writeKey({ scheme }: ProvableTree, key: Uint8Array): void {
+  if (scheme.keyBytesMin < scheme.keyBytesMax) writer.number(key.length, 2);
+  writer.append(key);
+}
+
+function writeRange(tree: ProvableTree, { gte, lt }: KeyRange): void {
+  writer.number((gte ? 1 : 0) + (lt ? 2 : 0), 1);
+  if (gte) writeKey(tree, gte);
+  if (lt) writeKey(tree, lt);
 }

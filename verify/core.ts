@@ -24,3 +24,5 @@ export * from "./partial_tree.ts";
 export type { KeyRange, Query } from "./query.ts";
 export * from "./scheme.ts";
 export * from "./verify.ts";
+export { applyWrites, type Write } from "./apply_writes.ts";
+export { type VerifiedStep, verifyWitness } from "./witness.ts";

@@ -22,3 +22,4 @@ export { compareBytes } from "./_bytes.ts";
 export { BRANCH, EMPTY, HASH, TERMINAL, VALUE_MAX } from "./_tree.ts";
 export * from "./query.ts";
 export { PROOF_VERSION } from "./verify.ts";
+export { WITNESS_VERSION } from "./witness.ts";

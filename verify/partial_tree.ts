@@ -170,8 +170,8 @@ function lookUp(tree: PartialTree, key: Uint8Array): Verdict {
   }
 }
 
-/** Whether `key` shares the prefix of the branch at `row` and outlasts it. */
-function isOnPath(
+/** Whether `key` shares the prefix of the branch at `row` and outlasts it. Internal. */
+export function isOnPath(
   { rows, data }: PartialTree,
   row: number,
   key: Uint8Array,

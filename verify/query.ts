@@ -190,3 +190,21 @@ export function setBit(path: Uint8Array, index: number, bit: number): void {
   if (bit) path[index >> 3] |= mask;
   else path[index >> 3] &= ~mask;
 }
+
+/** Ranges in order, those that overlap or touch made one. Internal. */
+export function mergeRanges(ranges: readonly KeyRange[]): KeyRange[] {
+  const none = new Uint8Array(0);
+  const order = ranges.toSorted((a, b) =>
+    compareBytes(a.gte ?? none, b.gte ?? none)
+  );
+  const out: KeyRange[] = [];
+  for (const range of order) {
+    const last = out.at(-1);
+    if (!last || last.lt && compareBytes(last.lt, range.gte ?? none) < 0) {
+      out.push(range);
+    } else if (
+      last.lt && (!range.lt || compareBytes(last.lt, range.lt) < 0)
+    ) out[out.length - 1] = { gte: last.gte, lt: range.lt };
+  }
+  return out;
+}

@@ -68,7 +68,7 @@ export class TreeEncoder {
     const stack = this.#stack;
     const root = this.#tree.root();
     if (root === 0) return this.#out.tag(EMPTY);
-    this.#push(root, 0, 0, this.#items.length, 0);
+    this.#child(root, -1, 0, this.#items.length, 0);
     while (stack.length) {
       const flags = stack.pop()!;
       const to = stack.pop()!;

@@ -158,21 +158,9 @@ export function jamTrieVectors(): RootVector[] {
   }));
 }
 
-/** A JAM trace; undefined, after saying so, when it is not on this machine. */
-export function jamTrace(name: string): JamTrace | undefined {
-  const url = new URL(
-    `../../shared/vectors/jam-trace-${name}.json.gz`,
-    import.meta.url,
-  );
-  let bytes: Uint8Array<ArrayBuffer>;
-  try {
-    bytes = Deno.readFileSync(url);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    console.log(`JAM trace ${name} is not at ${url.pathname}: skipped`);
-    return undefined;
-  }
-  const file: JamTraceFile = parse(bytes);
+/** A JAM trace, which {@linkcode hasJamTrace} has found. */
+export function jamTrace(name: string): JamTrace {
+  const file: JamTraceFile = parse(Deno.readFileSync(traceUrl(name)));
   return {
     name: file.name,
     genesis: file.genesis.map(entry),
@@ -185,14 +173,21 @@ export function jamTrace(name: string): JamTrace | undefined {
   };
 }
 
-/** Is the trace on this machine? For `ignore` of tests. */
+/** Is the trace on this machine? Says so when not: for `ignore` of tests. */
 export function hasJamTrace(name: string): boolean {
-  const path = `../../shared/vectors/jam-trace-${name}.json.gz`;
+  const url = traceUrl(name);
   try {
-    return Deno.statSync(new URL(path, import.meta.url)).isFile;
-  } catch {
+    return Deno.statSync(url).isFile;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    console.log(`${url.pathname} is not there: its tests are skipped`);
     return false;
   }
+}
+
+function traceUrl(name: string): URL {
+  const path = `../../shared/vectors/jam-trace-${name}.json.gz`;
+  return new URL(path, import.meta.url);
 }
 
 /** Bytes of a hex string. */

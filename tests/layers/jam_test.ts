@@ -21,7 +21,7 @@ Deno.test({
     const named = new Set<string>();
     for (let i = 1; i <= 16; i++) named.add(jamComponentKey(i).toHex());
     named.add(jamServiceKey(0).toHex());
-    const { genesis } = jamTrace("fallback")!;
+    const { genesis } = jamTrace("fallback");
     for (const [key, value] of genesis) {
       const hash = blake2b256(value);
       if (key.toHex() !== jamPreimageKey(0, hash).toHex()) continue;
@@ -37,7 +37,7 @@ Deno.test({
   name: "JAM keys name the preimages that blocks bring",
   ignore: !hasJamTrace("preimages"),
   fn() {
-    const trace = jamTrace("preimages")!;
+    const trace = jamTrace("preimages");
     let preimages = 0;
     for (const block of trace.blocks) {
       const keys = new Set(block.set.map(([key]) => key.toHex()));

@@ -76,7 +76,7 @@ for (const name of JAM_TRACES) {
     name: `oracleRoot() gives the state roots of the JAM trace ${name}`,
     ignore: !hasJamTrace(name),
     fn() {
-      const trace = jamTrace(name)!;
+      const trace = jamTrace(name);
       const state = new Map<string, Entry>();
       for (const [key, value] of trace.genesis) {
         state.set(key.toHex(), [key, value]);

@@ -241,15 +241,26 @@ export class FileKindError extends StorageError {
  */
 export class LockedError extends StorageError {
   /**
+   * After how many milliseconds another try may succeed without anybody doing
+   * anything; undefined when only the other opener can tell.
+   */
+  readonly retryAfterMs: number | undefined;
+
+  /**
    * Creates a new instance.
    *
    * @param message What could not be done and why.
-   * @param options The original error, when there is one.
+   * @param options The original error, and when to try again.
    * @param options.cause What the host threw.
+   * @param options.retryAfterMs When another try may succeed.
    */
-  constructor(message: string, options?: { readonly cause?: unknown }) {
+  constructor(
+    message: string,
+    options?: { readonly cause?: unknown; readonly retryAfterMs?: number },
+  ) {
     super("locked", message, { operation: "lock", cause: options?.cause });
     this.name = "LockedError";
+    this.retryAfterMs = options?.retryAfterMs;
   }
 }
 

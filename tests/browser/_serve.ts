@@ -1,0 +1,105 @@
+// A web server on loopback for the tests: bundles of entry points made on
+// demand, and pages that load them under a content security policy.
+
+/** What the pages may do: scripts and workers of their own origin, no more. */
+export const STRICT_POLICY =
+  "default-src 'none'; script-src 'self'; require-trusted-types-for 'script'";
+
+/** As above, with workers, WebAssembly and requests to the own origin. */
+const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; " +
+  "worker-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'";
+
+const ENTRIES = new URL("entries/", import.meta.url);
+const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
+
+/** A running server. */
+export interface Site extends AsyncDisposable {
+  /** "http://127.0.0.1:port". */
+  readonly origin: string;
+}
+
+/** Answers before the site does; undefined: it is not mine. */
+export type Handler = (
+  request: Request,
+) => Response | undefined | Promise<Response | undefined>;
+
+/**
+ * Serves `/NAME.js`, the bundle of `entries/NAME.ts`, `/NAME`, a page that loads
+ * it as a module, and `/strict/NAME`, the same under {@linkcode STRICT_POLICY}.
+ */
+export function serve(handler?: Handler): Site {
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    async (request) => {
+      const answer = await handler?.(request);
+      if (answer !== undefined) return answer;
+      const { pathname } = new URL(request.url);
+      const script = /^\/([a-z0-9_]+)\.js$/.exec(pathname)?.[1];
+      if (script !== undefined) return await scriptResponse(script);
+      const page = /^\/(strict\/)?([a-z0-9_]+)$/.exec(pathname);
+      if (page === null) return new Response("", { status: 404 });
+      return pageResponse(page[2], page[1] !== undefined);
+    },
+  );
+  return {
+    origin: `http://127.0.0.1:${server.addr.port}`,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+/** Isolated, so that pages have shared memory and exact clocks. */
+const ISOLATION: Record<string, string> = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+  "cache-control": "no-store",
+};
+
+function pageResponse(name: string, strict: boolean): Response {
+  const html = `<!doctype html><html lang="en"><meta charset="utf-8">` +
+    `<title>${name}</title>` +
+    `<script type="module" src="/${name}.js"></script>`;
+  return new Response(html, {
+    headers: {
+      ...ISOLATION,
+      "content-type": "text/html; charset=utf-8",
+      "content-security-policy": strict ? STRICT_POLICY : POLICY,
+    },
+  });
+}
+
+async function scriptResponse(name: string): Promise<Response> {
+  const bytes = await bundle(new URL(`${name}.ts`, ENTRIES).pathname);
+  return new Response(bytes, {
+    headers: {
+      ...ISOLATION,
+      "content-type": "text/javascript; charset=utf-8",
+      "content-security-policy": POLICY,
+    },
+  });
+}
+
+const bundles = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
+
+/** The bundle of an entry point for browsers, made once a process. */
+export function bundle(
+  path: string,
+  ...flags: string[]
+): Promise<Uint8Array<ArrayBuffer>> {
+  const id = [path, ...flags].join("\n");
+  const made = bundles.get(id) ?? makeBundle(path, flags);
+  bundles.set(id, made);
+  return made;
+}
+
+async function makeBundle(
+  path: string,
+  flags: string[],
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["bundle", "--quiet", "--config", CONFIG, "--platform", "browser"]
+      .concat(flags, path),
+    stdin: "null",
+  }).output();
+  if (success) return stdout;
+  throw new Error(new TextDecoder().decode(stderr));
+}

@@ -96,6 +96,17 @@ export class Changes {
     return this.bytes.subarray(at, at + this.#valueBytes[entry]);
   }
 
+  /** Where a value lies; a length of -1 for a delete. */
+  locate(
+    entry: number,
+    to: { bytes: Uint8Array; at: number; length: number },
+  ): void {
+    const large = this.#large.get(entry);
+    to.bytes = large ?? this.bytes;
+    to.at = large === undefined ? this.#valueAt[entry] : 0;
+    to.length = this.#valueBytes[entry];
+  }
+
   /** Empties the set. */
   clear(): void {
     this.#length = 0;

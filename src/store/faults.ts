@@ -4,7 +4,10 @@
 // show that they would notice. Set through an option keyed by a symbol that no
 // public entry point exports.
 
-/** Names of the planted bugs. */
+/**
+ * Names of the planted bugs; `count-hashes-only` is none but a way to count
+ * hashes of stores too large to hash in a test.
+ */
 export type Fault =
   | "no-log-flush"
   | "header-before-log"
@@ -19,7 +22,8 @@ export type Fault =
   | "replay-without-root-check"
   | "create-in-foreign-directory"
   | "log-reclaimed-too-early"
-  | "tail-not-cleared";
+  | "tail-not-cleared"
+  | "count-hashes-only";
 
 /** Key of the option of `open` that takes planted bugs. */
 export const FAULTS: unique symbol = Symbol("stemma.faults");

@@ -294,9 +294,8 @@ export class CommitLog {
     const { bytes } = this.segments;
     for (let at = this.normalize(position);;) {
       const end = (Math.floor(at / bytes) + 1) * bytes;
-      for (; at + FRAME_BYTES_MIN <= end; at += ALIGN) {
-        if (!this.#mayBeFrame(at)) continue;
-        const frame = this.read(at);
+      for (const candidate of this.#candidates(at, end)) {
+        const frame = this.read(candidate);
         if (frame === undefined || frame.sequence <= sequence) continue;
         found.durable = Math.max(found.durable, frame.durableUpTo);
         found.leftover = true;
@@ -308,27 +307,19 @@ export class CommitLog {
     }
   }
 
-  #mayBeFrame(position: number): boolean {
-    if (!this.segments.has(position)) return false;
-    const bytes = this.#window(this.segments.offset(position));
-    return bytes !== undefined && viewOf(bytes).getUint32(0, true) ===
-        FRAME_MAGIC;
-  }
-
-  #windowAt = -1;
-  #windowBytes: Uint8Array = new Uint8Array(0);
-
-  /** Four bytes at a file offset, through a read-ahead window. */
-  #window(offset: number): Uint8Array | undefined {
-    const from = offset - this.#windowAt;
-    if (this.#windowAt < 0 || from < 0 || from + 4 > this.#windowBytes.length) {
-      const bytes = new Uint8Array(1 << 16);
-      const got = this.#file.read(bytes, offset);
-      this.#windowAt = offset;
-      this.#windowBytes = bytes.subarray(0, got);
-      return got < 4 ? undefined : this.#windowBytes.subarray(0, 4);
+  /** Positions in a segment, from `from` to `end`, that look like a frame. */
+  *#candidates(from: number, end: number): Generator<number> {
+    const bytes = new Uint8Array(1 << 16), view = viewOf(bytes);
+    for (let at = from; at + FRAME_BYTES_MIN <= end;) {
+      if (!this.segments.has(at)) return;
+      const part = bytes.subarray(0, Math.min(bytes.length, end - at));
+      const got = this.#file.read(part, this.segments.offset(at));
+      for (let i = 0; i + 4 <= got; i += ALIGN) {
+        if (view.getUint32(i, true) === FRAME_MAGIC) yield at + i;
+      }
+      if (got < part.length) return;
+      at += got;
     }
-    return this.#windowBytes.subarray(from, from + 4);
   }
 
   /**
@@ -337,7 +328,6 @@ export class CommitLog {
    */
   clearBehind(position: number): void {
     const { segments } = this;
-    this.#windowAt = -1;
     // The chain was followed by `scanBehind`, so the last segment is known.
     for (let at = position; at < (segments.last + 1) * segments.bytes;) {
       const room = segments.bytes - at % segments.bytes;

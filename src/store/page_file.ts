@@ -19,12 +19,22 @@ import {
   SLOT_BYTES,
 } from "./header.ts";
 
+/** Checksum of bytes of the pool. */
+export type PoolChecksum = (
+  offset: number,
+  length: number,
+  seedLow: number,
+  seedHigh: number,
+  out: Sum,
+) => void;
+
 /** Reads and writes the page file. */
 export class PageFile implements PageIo {
   readonly #file: StoreFile;
   readonly #pageBytes: number;
   readonly #storeId: Sum;
   readonly #counters: Counters;
+  #pool: PoolChecksum | undefined;
 
   constructor(
     file: StoreFile,
@@ -51,8 +61,14 @@ export class PageFile implements PageIo {
     this.#write(bytes, this.positionOf(first));
   }
 
-  checksumPage(page: number, frame: Uint8Array, out: Sum): void {
-    this.#checksum(page, frame, out);
+  /** Says where frames lie and how checksums of them are computed. */
+  usePool(pool: PoolChecksum): void {
+    this.#pool = pool;
+  }
+
+  checksumFrame(page: number, f: number, out: Sum): void {
+    const [low, high] = this.#storeId;
+    this.#pool!(f, this.#pageBytes, (low ^ page) >>> 0, high, out);
   }
 
   /** Reads the bytes of an extent and compares their checksum. */

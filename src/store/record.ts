@@ -125,23 +125,29 @@ export function beginBatch(to: ByteWriter): void {
   to.byte(BATCH);
 }
 
+/** Bytes in a larger array; a length of -1 means that there is no value. */
+export interface Slice {
+  bytes: Uint8Array;
+  at: number;
+  length: number;
+}
+
 /** Appends one changed key. */
 export function writeEntry(
   to: ByteWriter,
   rule: KeyRule,
-  key: Uint8Array,
-  value: Uint8Array | undefined,
-  old: Uint8Array | undefined,
+  key: Slice,
+  value: Slice,
+  old: Slice,
 ): void {
-  to.byte(
-    (value === undefined ? 0 : HAS_NEW) | (old === undefined ? 0 : HAS_OLD),
-  );
+  const hasNew = value.length >= 0, hasOld = old.length >= 0;
+  to.byte((hasNew ? HAS_NEW : 0) | (hasOld ? HAS_OLD : 0));
   if (rule.fixedBytes === 0) to.byte(key.length);
-  to.bytes(key);
-  if (value !== undefined) to.varint(value.length);
-  if (old !== undefined) to.varint(old.length);
-  if (value !== undefined) to.bytes(value);
-  if (old !== undefined) to.bytes(old);
+  to.bytes(key.bytes, key.at, key.length);
+  if (hasNew) to.varint(value.length);
+  if (hasOld) to.varint(old.length);
+  if (hasNew) to.bytes(value.bytes, value.at, value.length);
+  if (hasOld) to.bytes(old.bytes, old.at, old.length);
 }
 
 /** Where a batch begins in the log. */
@@ -224,13 +230,14 @@ export class RecordReader {
   }
 
   #readHeader(): RecordHeader {
+    const start = this.#position;
     const fixed = this.#take(RECORD_HEADER_BYTES);
     const metaBytes = viewOf(fixed).getUint32(4, true);
     if (metaBytes > META_BYTES_MAX) throw this.#corrupt("meta is too long");
     const bytes = new Uint8Array(RECORD_HEADER_BYTES + metaBytes);
     bytes.set(fixed);
     bytes.set(this.#take(metaBytes), RECORD_HEADER_BYTES);
-    const header = decodeRecordHeader(bytes, this.sequence, this.#position);
+    const header = decodeRecordHeader(bytes, this.sequence, start);
     if (header === undefined) throw this.#corrupt("header is damaged");
     return header;
   }

@@ -25,7 +25,12 @@ import {
   type OpenFiles,
   openFiles,
 } from "./files.ts";
-import { type HasherChoice, makeHasher, RESERVED_BYTES } from "./hashers.ts";
+import {
+  type HasherChoice,
+  makeHashers,
+  reservedBytes,
+  wantsWasm,
+} from "./hashers.ts";
 import type { Header } from "./header.ts";
 import type { HistoryEntry } from "./history.ts";
 import { CommitLog } from "./log.ts";
@@ -148,18 +153,25 @@ export class Storage {
       pageBytes: header.pageBytes,
       cacheBytes: options.cacheBytes,
       rule: this.rule,
-      reservedBytes: RESERVED_BYTES,
-      wasm: options.hasher !== "js",
+      reservedBytes: reservedBytes(options.scheme, options.hasher),
+      wasm: wantsWasm(options.scheme, options.hasher),
       shared: false,
       counters: shared,
     });
-    this.hasher = makeHasher(this.pool, options.scheme, options.hasher);
+    const { hasher, checksum } = makeHashers(
+      this.pool,
+      options.scheme,
+      options.hasher,
+      options.faults.has("count-hashes-only"),
+    );
+    this.hasher = hasher;
     this.file = new PageFile(
       files.pages,
       header.pageBytes,
       header.storeId,
       shared,
     );
+    this.file.usePool(checksum);
     this.pool.attach(this.file);
     const segments = new Segments(
       files.log,
@@ -173,7 +185,10 @@ export class Storage {
     this.versions = new Versions(
       head,
       header.versionId + 1,
-      (first, count) => this.#free(first, count),
+      {
+        free: (first, count) => this.#free(first, count),
+        retire: (page, count) => count === 1 && this.pool.retire(page),
+      },
     );
     this.#writer = new Writer(
       this.pool,

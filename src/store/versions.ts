@@ -85,23 +85,28 @@ export class Version {
   }
 }
 
-/** Frees page runs that nothing needs. */
-export type FreeRun = (first: number, count: number) => void;
+/** Hears of page runs that are needed less from now on. */
+export interface RunSink {
+  /** Nothing needs the pages any more. */
+  free(first: number, count: number): void;
+  /** Only older versions need the pages; they are unlikely to be read. */
+  retire(first: number, count: number): void;
+}
 
 /** The versions of one store. */
 export class Versions {
   #head: Version;
   #nextId: number;
-  readonly #free: FreeRun;
+  readonly #sink: RunSink;
   /** Committed versions older than the head that are pinned, oldest first. */
   readonly #pinned: Version[] = [];
   /** Versions that are not (yet) on the chain. */
   readonly #loose: Set<Version> = new Set();
 
-  constructor(head: Version, nextId: number, free: FreeRun) {
+  constructor(head: Version, nextId: number, sink: RunSink) {
     this.#head = head;
     this.#nextId = nextId;
-    this.#free = free;
+    this.#sink = sink;
     head.state = "committed";
   }
 
@@ -173,7 +178,7 @@ export class Versions {
       const parent: Version | undefined = v.parent;
       v.state = "dropped";
       this.#loose.delete(v);
-      v.made.forEach((first, count) => this.#free(first, count));
+      v.made.forEach((first, count) => this.#sink.free(first, count));
       v.made.clear();
       v.parent = undefined;
       parent?.children.delete(v);
@@ -195,7 +200,7 @@ export class Versions {
     this.#loose.delete(version);
     old.children.delete(version);
     version.made.clear();
-    version.unused.forEach((first, count) => this.#free(first, count));
+    version.unused.forEach((first, count) => this.#sink.free(first, count));
     version.unused.clear();
     this.#head = version;
     // The new head is held by being the head; the old one no longer is, and
@@ -223,8 +228,9 @@ export class Versions {
   #keep(at: number, first: number, count: number, birth: number): void {
     if (at >= 0 && this.#pinned[at].id >= birth) {
       this.#pinned[at].retained.push(first, count, birth);
+      this.#sink.retire(first, count);
     } else {
-      this.#free(first, count);
+      this.#sink.free(first, count);
     }
   }
 }

@@ -88,7 +88,10 @@ export class HistoryWindow {
       if (!tooMany && logEnd - neededFrom(states[1].entry) <= bytes) break;
       states.shift();
     }
-    this.#start = states.length > 1 ? neededFrom(states[1].entry) : logEnd;
+    // The next commit will be undone to the head, whose record is needed then.
+    this.#start = states.length > 1
+      ? neededFrom(states[1].entry)
+      : this.#head.entry.position;
   }
 
   /** Walks down from the head. */

@@ -17,7 +17,7 @@ import {
   PAGE_HEADER_BYTES,
 } from "../tree/layout.ts";
 import type { PagePool } from "../tree/pool.ts";
-import { beginBatch, writeEntry } from "./record.ts";
+import { beginBatch, type Slice, writeEntry } from "./record.ts";
 import type { Payload } from "./payload.ts";
 import type { Space } from "./space.ts";
 import type { PageFile } from "./page_file.ts";
@@ -27,6 +27,10 @@ import { readValue } from "./values.ts";
 
 /** Share of the pool's frames that one part of an edit may hold. */
 const PART = 1 / 2;
+/** Frames after which a part is hashed, while it still is in the CPU's cache. */
+const PART_FRAMES = 512;
+
+const ABSENT: Slice = { bytes: new Uint8Array(0), at: 0, length: -1 };
 
 /** Turns changes into pages. */
 export class Writer implements EditHost {
@@ -46,6 +50,9 @@ export class Writer implements EditHost {
     length: 0,
     overflow: false,
   };
+  readonly #key: Slice = { ...ABSENT };
+  readonly #value: Slice = { ...ABSENT };
+  readonly #old: Slice = { ...ABSENT };
   #version!: Version;
   #changes!: Changes;
   #payload: Payload | undefined;
@@ -84,7 +91,9 @@ export class Writer implements EditHost {
     this.#changes = changes;
     this.#payload = payload;
     if (payload !== undefined) beginBatch(payload.tail);
+    const T0 = performance.now();
     const order = changes.sorted();
+    const T1 = performance.now();
     let changed = 0;
     this.#start();
     if (this.#keepsPrefixFree) {
@@ -98,7 +107,14 @@ export class Writer implements EditHost {
     } else {
       for (const entry of order) if (this.#applyOne(entry)) changed++;
     }
+    const T2 = performance.now();
     this.#finish();
+    const T3 = performance.now();
+    (globalThis as any).TT ??= [0, 0, 0];
+    const TT = (globalThis as any).TT;
+    TT[0] += T1 - T0;
+    TT[1] += T2 - T1;
+    TT[2] += T3 - T2;
     payload?.trim();
     return changed;
   }
@@ -117,9 +133,7 @@ export class Writer implements EditHost {
   before(f: number, n: number): void {
     const pages = this.#pool.pages;
     this.#isTold = true;
-    if (this.#payload !== undefined) {
-      this.#note(readValue(pages, this.#file, f, n));
-    }
+    if (this.#payload !== undefined) this.#noteOld(f, n);
     if (!pages.isOverflow(f, n)) return;
     const i = pages.valueAt(f, n) >> 2, u32 = pages.u32;
     const birth = u32[i + 2] + u32[i + 3] * 2 ** 32;
@@ -157,7 +171,7 @@ export class Writer implements EditHost {
   #applyOne(entry: number): boolean {
     const changes = this.#changes, pool = this.#pool;
     const most = pool.frameCount * PART;
-    if (pool.pinned > most) {
+    if (pool.pinned > Math.min(PART_FRAMES, most)) {
       this.#finish();
       if (pool.unwritten > most) pool.writeBack();
       this.#start();
@@ -169,20 +183,34 @@ export class Writer implements EditHost {
     const changed = this.#edit.put(at, length, this.#store(entry));
     if (!changed) this.#dropExtent();
     else if (!this.#isTold && this.#payload !== undefined) {
-      this.#note(undefined);
+      this.#note(ABSENT);
     }
     return changed;
   }
 
-  #note(old: Uint8Array | undefined): void {
+  #noteOld(f: number, n: number): void {
+    const { pages } = this.#pool, old = this.#old;
+    if (pages.isOverflow(f, n)) {
+      old.bytes = readValue(pages, this.#file, f, n);
+      old.at = 0;
+      old.length = old.bytes.length;
+    } else {
+      old.bytes = pages.u8;
+      old.at = pages.valueAt(f, n);
+      old.length = pages.valueBytes(f, n);
+    }
+    this.#note(old);
+  }
+
+  /** Writes the entry for the log. */
+  #note(old: Slice): void {
     const changes = this.#changes, entry = this.#entry;
-    writeEntry(
-      this.#payload!.tail,
-      this.#rule,
-      changes.key(entry),
-      changes.value(entry),
-      old,
-    );
+    const key = this.#key, value = this.#value;
+    key.bytes = changes.bytes;
+    key.at = changes.keyAt(entry);
+    key.length = changes.keyBytes(entry);
+    changes.locate(entry, value);
+    writeEntry(this.#payload!.tail, this.#rule, key, value, old);
   }
 
   /** The entry's value as it goes behind its key. */

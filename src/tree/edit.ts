@@ -255,6 +255,7 @@ export class TreeEdit {
   #enter(level: number, n: number): number {
     const f = this.pool.child(this.#frames[level], n);
     this.pool.pin(f);
+    this.pool.prefetch(f);
     const next = level + 1;
     if (next === this.#frames.length) {
       this.#frames = doubled(this.#frames);
@@ -306,6 +307,7 @@ export class TreeEdit {
       const page = this.#host.allocatePage();
       this.#frames[l] = pool.copy(f, page, this.#birth);
       this.#host.supersede(pages.pageOf(f), birth);
+      pool.unpin(f);
       pages.setChildPage(above, n, page);
       pool.counters.pagesMade++;
     }

@@ -20,8 +20,8 @@ export interface PageIo {
   readPage(page: number, frame: Uint8Array): void;
   /** Writes whole pages that follow each other, from page `first` on. */
   writePages(first: number, bytes: Uint8Array): void;
-  /** Checksum of a page's bytes, into `out` as [low, high]. */
-  checksumPage(page: number, frame: Uint8Array, out: Uint32Array): void;
+  /** Checksum of the page whose frame is at `f`, into `out` as [low, high]. */
+  checksumFrame(page: number, f: number, out: Uint32Array): void;
 }
 
 /** Frames that a pool needs at least: a path and its surroundings. */
@@ -81,6 +81,7 @@ export class PagePool {
   readonly #sum: Uint32Array = new Uint32Array(2);
   #staging: Uint8Array | undefined;
   #clock = 0;
+  #touched = 0;
   #epoch = 1;
   #pinned = 0;
   #unwritten = 0;
@@ -193,6 +194,31 @@ export class PagePool {
     }
   }
 
+  /**
+   * Reads a byte of every cache line of a page that is about to be walked and
+   * copied: the loads overlap, those of the walk would wait for each other.
+   */
+  prefetch(f: number): void {
+    const { u32 } = this.pages;
+    const end = f + this.pageBytes >> 2;
+    let sum = 0;
+    for (let i = f >> 2; i < end; i += 16) sum ^= u32[i];
+    this.#touched = sum;
+  }
+
+  /** What {@linkcode prefetch} read, so that the reads are not optimised away. */
+  get touched(): number {
+    return this.#touched;
+  }
+
+  /** Lets go of a frame before the others. */
+  unpin(f: number): void {
+    const frame = this.#frame(f);
+    if (this.#framePin[frame] !== this.#epoch) return;
+    this.#framePin[frame] = 0;
+    this.#pinned--;
+  }
+
   /** Makes a frame for a page that no storage has: empty, pinned, unwritten. */
   create(page: number, birth: number): number {
     const f = this.#take(page);
@@ -237,6 +263,17 @@ export class PagePool {
     this.#frames.delete(page);
     if ((this.#frameState[frame] & UNWRITTEN) !== 0) this.#unwritten--;
     if (this.#framePin[frame] === this.#epoch) this.#pinned--;
+    this.#release(frame);
+  }
+
+  /** Gives up a page's frame when storage has the page. */
+  retire(page: number): void {
+    const slot = this.#frames.find(page);
+    if (slot < 0) return;
+    const frame = this.#frames.first(slot);
+    if ((this.#frameState[frame] & UNWRITTEN) !== 0) return;
+    if (this.#framePin[frame] === this.#epoch) return;
+    this.#frames.delete(page);
     this.#release(frame);
   }
 
@@ -368,7 +405,7 @@ export class PagePool {
     }
     this.#io!.readPage(page, bytes);
     this.counters.pageReads++;
-    this.#io!.checksumPage(page, bytes, sum);
+    this.#io!.checksumFrame(page, f, sum);
     const isReferenced = sum[0] === low && sum[1] === high;
     if (isReferenced && this.pages.isSound(f, page, this.#rule.max)) return;
     const why = isReferenced
@@ -482,7 +519,7 @@ export class PagePool {
       stack.pop();
       if (!complete) return;
       const io = this.#io!;
-      io.checksumPage(page, this.#view(this.#offset(frame)), this.#sum);
+      io.checksumFrame(page, this.#offset(frame), this.#sum);
       this.#checksums.set(page, this.#sum[0], this.#sum[1]);
     }
   }

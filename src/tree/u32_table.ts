@@ -12,10 +12,12 @@ function mix(key: number): number {
   return key ^ (key >>> 16);
 }
 
+/** Words of a slot: key, two values, one spare, so that a slot is aligned. */
+const WORDS = 4;
+
 /** A map from u32 keys (not 0) to a pair of u32 values. */
 export class U32Table {
-  #keys: Uint32Array;
-  #values: Uint32Array;
+  #slots: Uint32Array;
   #mask: number;
   #size = 0;
 
@@ -23,9 +25,8 @@ export class U32Table {
   constructor(expected: number) {
     let slots = 16;
     while (slots < 2 * expected) slots *= 2;
-    this.#keys = new Uint32Array(slots);
-    this.#values = new Uint32Array(2 * slots);
-    this.#mask = slots - 1;
+    this.#slots = new Uint32Array(WORDS * slots);
+    this.#mask = WORDS * slots - 1;
   }
 
   /** Entries in the table. */
@@ -35,71 +36,72 @@ export class U32Table {
 
   /** Slot of a key, or -1. Valid until the next change. */
   find(key: number): number {
-    const keys = this.#keys, mask = this.#mask;
-    let i = mix(key) & mask;
+    const slots = this.#slots, mask = this.#mask;
+    let i = mix(key) * WORDS & mask;
     for (;;) {
-      const at = keys[i];
+      const at = slots[i];
       if (at === key) return i;
       if (at === 0) return -1;
-      i = (i + 1) & mask;
+      i = (i + WORDS) & mask;
     }
   }
 
   /** First value in a slot. */
   first(slot: number): number {
-    return this.#values[2 * slot];
+    return this.#slots[slot + 1];
   }
 
   /** Second value in a slot. */
   second(slot: number): number {
-    return this.#values[2 * slot + 1];
+    return this.#slots[slot + 2];
   }
 
   /** Adds or replaces an entry. */
   set(key: number, first: number, second = 0): void {
-    if (2 * (this.#size + 1) > this.#keys.length) this.#grow();
-    const keys = this.#keys, mask = this.#mask;
-    let i = mix(key) & mask;
-    while (keys[i] !== 0 && keys[i] !== key) i = (i + 1) & mask;
-    if (keys[i] === 0) this.#size++;
-    keys[i] = key;
-    this.#values[2 * i] = first;
-    this.#values[2 * i + 1] = second;
+    if (2 * WORDS * (this.#size + 1) > this.#slots.length) this.#grow();
+    const slots = this.#slots, mask = this.#mask;
+    let i = mix(key) * WORDS & mask;
+    while (slots[i] !== 0 && slots[i] !== key) i = (i + WORDS) & mask;
+    if (slots[i] === 0) this.#size++;
+    slots[i] = key;
+    slots[i + 1] = first;
+    slots[i + 2] = second;
   }
 
   /** Removes an entry when it is there. */
   delete(key: number): void {
     let hole = this.find(key);
     if (hole < 0) return;
-    const keys = this.#keys, values = this.#values, mask = this.#mask;
+    const slots = this.#slots, mask = this.#mask;
     this.#size--;
-    for (let i = (hole + 1) & mask; keys[i] !== 0; i = (i + 1) & mask) {
-      const home = mix(keys[i]) & mask;
+    for (
+      let i = (hole + WORDS) & mask;
+      slots[i] !== 0;
+      i = (i + WORDS) & mask
+    ) {
+      const home = mix(slots[i]) * WORDS & mask;
       // The entry may move back only if its home does not lie behind the hole.
       if (((i - home) & mask) < ((i - hole) & mask)) continue;
-      keys[hole] = keys[i];
-      values[2 * hole] = values[2 * i];
-      values[2 * hole + 1] = values[2 * i + 1];
+      slots.copyWithin(hole, i, i + WORDS);
       hole = i;
     }
-    keys[hole] = 0;
+    slots[hole] = 0;
   }
 
   /** Removes everything. */
   clear(): void {
     if (this.#size === 0) return;
-    this.#keys.fill(0);
+    this.#slots.fill(0);
     this.#size = 0;
   }
 
   #grow(): void {
-    const keys = this.#keys, values = this.#values;
-    this.#keys = new Uint32Array(2 * keys.length);
-    this.#values = new Uint32Array(4 * keys.length);
-    this.#mask = 2 * keys.length - 1;
+    const slots = this.#slots;
+    this.#slots = new Uint32Array(2 * slots.length);
+    this.#mask = 2 * slots.length - 1;
     this.#size = 0;
-    for (let i = 0; i < keys.length; i++) {
-      if (keys[i] !== 0) this.set(keys[i], values[2 * i], values[2 * i + 1]);
+    for (let i = 0; i < slots.length; i += WORDS) {
+      if (slots[i] !== 0) this.set(slots[i], slots[i + 1], slots[i + 2]);
     }
   }
 }

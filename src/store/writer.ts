@@ -91,9 +91,7 @@ export class Writer implements EditHost {
     this.#changes = changes;
     this.#payload = payload;
     if (payload !== undefined) beginBatch(payload.tail);
-    const T0 = performance.now();
     const order = changes.sorted();
-    const T1 = performance.now();
     let changed = 0;
     this.#start();
     if (this.#keepsPrefixFree) {
@@ -107,14 +105,7 @@ export class Writer implements EditHost {
     } else {
       for (const entry of order) if (this.#applyOne(entry)) changed++;
     }
-    const T2 = performance.now();
     this.#finish();
-    const T3 = performance.now();
-    (globalThis as any).TT ??= [0, 0, 0];
-    const TT = (globalThis as any).TT;
-    TT[0] += T1 - T0;
-    TT[1] += T2 - T1;
-    TT[2] += T3 - T2;
     payload?.trim();
     return changed;
   }

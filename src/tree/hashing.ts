@@ -91,14 +91,8 @@ export class HashingPass {
     this.#extended = extended;
     this.#keys = keys;
     const anchor = this.#pool.anchorAt;
-    const T0 = performance.now();
     this.#visitAll(anchor, 0, hashAt(anchor, 0), -1);
-    const T1 = performance.now();
     this.#execute();
-    const T2 = performance.now();
-    (globalThis as any).TH ??= [0, 0];
-    (globalThis as any).TH[0] += T1 - T0;
-    (globalThis as any).TH[1] += T2 - T1;
   }
 
   /**

@@ -1,7 +1,7 @@
 // This module is browser compatible.
 //
-// Browser side of `_suite.ts`: an entry point offers its tests, from the page or
-// from a dedicated worker that the page starts with the same script.
+// Browser side of `_suite.ts`: an entry point offers its tests, on a page or in a
+// dedicated worker.
 
 /** A test by name. */
 export interface BrowserTest {
@@ -44,49 +44,39 @@ function readSettings(): { seed: number; scale: number } {
   };
 }
 
-/** Whether this script runs as a page's, not as a worker's. */
-export const isPage: boolean = globals.document !== undefined;
-
-/** Offers tests that run on the page. */
+/** Offers tests, from a page or from a worker that `entries/host.ts` starts. */
 export function offer(tests: readonly BrowserTest[]): void {
-  globals.offered = {
-    names: () => tests.map(({ name }) => name),
-    run: (index) => attempt(tests[index]),
-  };
-}
-
-/** Offers tests that run in a dedicated worker with the same script. */
-export function offerInWorker(tests: readonly BrowserTest[]): void {
-  if (!isPage) {
-    serveTests(tests);
+  const names = tests.map(({ name }) => name);
+  if (globals.document !== undefined) {
+    globals.offered = {
+      names: () => names,
+      run: (index) => attempt(tests[index]),
+    };
     return;
   }
-  const worker = new Worker(ownScript(), { type: "module" });
-  const ask = <T>(message: unknown): Promise<T> =>
+  globals.addEventListener("message", async ({ data }) => {
+    globals.postMessage(await attempt(tests[data]));
+  });
+  globals.postMessage(names);
+}
+
+/** Offers what the worker at a path offers. */
+export async function offerFrom(path: string): Promise<void> {
+  const worker = new Worker(path + globalThis.location.search, {
+    type: "module",
+  });
+  const next = <T>(): Promise<T> =>
     new Promise((resolve) => {
       worker.onmessage = ({ data }) => resolve(data);
-      worker.postMessage(message);
     });
+  const names = await next<string[]>();
   globals.offered = {
-    names: () => ask<string[]>("names"),
-    run: (index) => ask<Failure | undefined>(index),
+    names: () => names,
+    run(index) {
+      worker.postMessage(index);
+      return next<Failure | undefined>();
+    },
   };
-}
-
-/** Address of the running script with the page's settings. */
-export function ownScript(): string {
-  const { search, pathname } = globalThis.location;
-  return `${pathname.replace(/^\/strict/, "")}.js${search}`;
-}
-
-function serveTests(tests: readonly BrowserTest[]): void {
-  globals.addEventListener("message", async ({ data }) => {
-    globals.postMessage(
-      data === "names"
-        ? tests.map(({ name }) => name)
-        : await attempt(tests[data]),
-    );
-  });
 }
 
 async function attempt(test: BrowserTest): Promise<Failure | undefined> {

@@ -24,8 +24,9 @@ export type Handler = (
 ) => Response | undefined | Promise<Response | undefined>;
 
 /**
- * Serves `/NAME.js`, the bundle of `entries/NAME.ts`, `/NAME`, a page that loads
- * it as a module, and `/strict/NAME`, the same under {@linkcode STRICT_POLICY}.
+ * Serves `/NAME.js`, the bundle of `entries/NAME.ts`; `/NAME`, a page that loads
+ * it; `/strict/NAME`, the same under {@linkcode STRICT_POLICY}; `/worker/NAME`, a
+ * page that starts it as a worker.
  */
 export function serve(handler?: Handler): Site {
   const server = Deno.serve(
@@ -34,11 +35,15 @@ export function serve(handler?: Handler): Site {
       const answer = await handler?.(request);
       if (answer !== undefined) return answer;
       const { pathname } = new URL(request.url);
-      const script = /^\/([a-z0-9_]+)\.js$/.exec(pathname)?.[1];
-      if (script !== undefined) return await scriptResponse(script);
-      const page = /^\/(strict\/)?([a-z0-9_]+)$/.exec(pathname);
+      const name = /^\/([a-z0-9_]+)\.js$/.exec(pathname)?.[1];
+      if (name !== undefined) {
+        const path = new URL(`${name}.ts`, ENTRIES).pathname;
+        return scriptResponse(await bundle(path));
+      }
+      const page = /^\/(?:(strict|worker)\/)?([a-z0-9_]+)$/.exec(pathname);
       if (page === null) return new Response("", { status: 404 });
-      return pageResponse(page[2], page[1] !== undefined);
+      const script = page[1] === "worker" ? "host" : page[2];
+      return pageResponse(script, page[1] === "strict");
     },
   );
   return {
@@ -67,8 +72,8 @@ function pageResponse(name: string, strict: boolean): Response {
   });
 }
 
-async function scriptResponse(name: string): Promise<Response> {
-  const bytes = await bundle(new URL(`${name}.ts`, ENTRIES).pathname);
+/** A script that pages and workers of the site may run. */
+export function scriptResponse(bytes: Uint8Array<ArrayBuffer>): Response {
   return new Response(bytes, {
     headers: {
       ...ISOLATION,
@@ -86,18 +91,19 @@ export function bundle(
   ...flags: string[]
 ): Promise<Uint8Array<ArrayBuffer>> {
   const id = [path, ...flags].join("\n");
-  const made = bundles.get(id) ?? makeBundle(path, flags);
+  const made = bundles.get(id) ??
+    makeBundle(path, ["--config", CONFIG, ...flags]);
   bundles.set(id, made);
   return made;
 }
 
-async function makeBundle(
+/** The bundle of an entry point, made anew. */
+export async function makeBundle(
   path: string,
-  flags: string[],
+  flags: readonly string[],
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", "--config", CONFIG, "--platform", "browser"]
-      .concat(flags, path),
+    args: ["bundle", "--quiet", "--platform", "browser", ...flags, path],
     stdin: "null",
   }).output();
   if (success) return stdout;

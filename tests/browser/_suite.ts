@@ -8,12 +8,15 @@ import { type Browser, chromiumPath, launch } from "./_chromium.ts";
 import { type Handler, serve, type Site } from "./_serve.ts";
 import type { Failure, Offered } from "./_offer.ts";
 
+/** Where an entry point runs: a page, a page with a strict policy, a worker. */
+export type Where = "page" | "strict" | "worker";
+
 /** What a browser test works with. */
 export interface Stage {
   readonly browser: Browser;
   readonly site: Site;
-  /** A page that has loaded an entry point. */
-  load(entry: string, strict?: boolean): Promise<Page>;
+  /** A page that has loaded an entry point, itself or in a worker. */
+  load(entry: string, where?: Where): Promise<Page>;
 }
 
 /** Registers a test with a browser and a server of its own. */
@@ -41,7 +44,7 @@ export function loader(
   browser: Browser,
   site: Site,
 ): Stage["load"] {
-  return async (entry, strict = false) => {
+  return async (entry, where = "page") => {
     const page = await browser.context.newPage();
     page.on("pageerror", (error) => console.log(`${entry}: ${error.stack}`));
     page.on("console", (message) => {
@@ -49,7 +52,7 @@ export function loader(
         console.log(`${entry}: ${message.text()}`);
       }
     });
-    const path = strict ? `strict/${entry}` : entry;
+    const path = where === "page" ? entry : `${where}/${entry}`;
     const query = `seed=${seed}&scale=${scale}`;
     await page.goto(`${site.origin}/${path}?${query}`);
     await page.waitForFunction(() => "offered" in globalThis);

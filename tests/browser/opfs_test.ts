@@ -3,5 +3,5 @@
 import { browserTest, runOffered } from "./_suite.ts";
 
 browserTest("opfs() conforms in Chromium", async ({ load }, t) => {
-  await runOffered(await load("conformance"), t);
+  await runOffered(await load("conformance", "worker"), t);
 });

@@ -4,11 +4,11 @@
 
 import { conformanceCases } from "../../../backends/conformance.ts";
 import { opfs } from "../../../backends/opfs.ts";
-import { offerInWorker } from "../_offer.ts";
+import { offer } from "../_offer.ts";
 
 let places = 0;
 
-offerInWorker(
+offer(
   conformanceCases(() => {
     const path = `conformance/${places++}`;
     return {

@@ -7,7 +7,7 @@
 // crash never leaks a page and never hands out one that is still needed.
 
 import { CorruptError } from "../errors.ts";
-import { ByteReader, ByteWriter } from "./bytes.ts";
+import { type ByteReader, ByteWriter } from "./bytes.ts";
 
 /** Allocator of page numbers 1, 2, ... */
 export class Space {

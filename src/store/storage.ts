@@ -9,13 +9,13 @@
 import { type Scheme, StemmaError } from "@stemma/verify";
 import { IoError, StorageFullError } from "../../backends/errors.ts";
 import type { StorageBackend, StorageLock } from "../../backends/types.ts";
-import { Changes } from "../changes.ts";
+import type { Changes } from "../changes.ts";
 import { CorruptError, KeyPrefixError, PoisonedError } from "../errors.ts";
 import type { BatchHasher } from "../hash/ops.ts";
 import { type Counters, counters } from "../metrics.ts";
 import { type KeyRule, keyRule } from "../tree/keys.ts";
 import { PagePool } from "../tree/pool.ts";
-import { ByteReader, ByteWriter } from "./bytes.ts";
+import { type CheckpointPlace, Checkpoints, treeOf } from "./checkpoints.ts";
 import type { Fault } from "./faults.ts";
 import type { StoreFile } from "./file.ts";
 import {
@@ -70,16 +70,6 @@ export interface StorageOptions {
   readonly faults: ReadonlySet<Fault>;
 }
 
-/** A durable header and what it keeps from being reused. */
-interface Durable {
-  readonly slot: number;
-  readonly generation: number;
-  readonly version: Version;
-  readonly logPosition: number;
-  readonly mapPage: number;
-  readonly mapPages: number;
-}
-
 /** A record that is written but not yet published. */
 interface Queued {
   readonly version: Version;
@@ -117,8 +107,7 @@ export class Storage {
   readonly #writer: Writer;
   readonly #identity: Header;
   #window: HistoryWindow;
-  #newer: Durable;
-  #older: Durable | undefined;
+  readonly #checkpoints: Checkpoints;
   /** Behind the head's record: where replay from a new header begins. */
   #headEnd = 0;
   #headSum: Sum = noSum();
@@ -149,15 +138,7 @@ export class Storage {
     this.#pagesFile = files.pages;
     this.#logFile = files.log;
     this.#identity = header;
-    this.pool = new PagePool({
-      pageBytes: header.pageBytes,
-      cacheBytes: options.cacheBytes,
-      rule: this.rule,
-      reservedBytes: reservedBytes(options.scheme, options.hasher),
-      wasm: wantsWasm(options.scheme, options.hasher),
-      shared: false,
-      counters: shared,
-    });
+    this.pool = makePool(header.pageBytes, options, shared);
     const { hasher, checksum } = makeHashers(
       this.pool,
       options.scheme,
@@ -179,14 +160,14 @@ export class Storage {
       header.storeId,
     );
     this.#log = new CommitLog(files.log, segments, header.storeId, shared);
-    const head = new Version(header.versionId, treeOf(header), 0);
-    head.sequence = header.entry.sequence;
+    const { sequence } = header.entry;
+    const head = new Version(header.versionId, treeOf(header), sequence);
     // Ids go on well past any that an unclean end may have left in pages.
     this.versions = new Versions(
       head,
       header.versionId + 1,
       {
-        free: (first, count) => this.#free(first, count),
+        free: (first, count) => this.free(first, count),
         retire: (page, count) => count === 1 && this.pool.retire(page),
       },
     );
@@ -207,7 +188,13 @@ export class Storage {
       this.#tip,
       header.windowStart,
     );
-    this.#newer = this.#loadSlots(files, header, head);
+    this.#checkpoints = new Checkpoints(
+      this,
+      segments,
+      files,
+      header,
+      options.faults,
+    );
   }
 
   /** Opens or makes a store. The lock is taken first and kept until close. */
@@ -399,7 +386,7 @@ export class Storage {
   async close(): Promise<void> {
     await this.drain();
     try {
-      const isClean = this.#newer.version === this.versions.head &&
+      const isClean = this.#checkpoints.version === this.versions.head &&
         this.#unflushed === 0;
       if (this.#poison === undefined && !isClean) {
         await this.#exclusively(() => this.#checkpoint());
@@ -416,7 +403,8 @@ export class Storage {
     await this.#lock.release();
   }
 
-  #free(first: number, count: number): void {
+  /** Gives back pages that nothing needs any more. */
+  free(first: number, count: number): void {
     for (let page = first; page < first + count; page++) this.pool.drop(page);
     this.space.release(first, count);
   }
@@ -578,70 +566,29 @@ export class Storage {
       if (poisons(error)) this.#setPoison(error);
       throw error;
     }
+    this.#guard(() => this.#checkpoints.shrink());
     this.#sinceCheckpoint = { bytes: 0, commits: 0 };
     this.counters.checkpoints++;
   }
 
   async #writeCheckpoint(head: Version): Promise<void> {
-    const state = this.head, faults = this.#faults;
-    const logPosition = this.#headEnd, logSum = this.#headSum;
-    if (this.#unflushed > 0 && !faults.has("header-before-log")) {
-      await this.#flushChecked(() => this.#flushLog(this.#tip.entry.sequence));
-    }
-    if (head.tree.page !== 0) {
-      const sum = noSum();
-      if (isKnown(head.tree.sum)) sum.set(head.tree.sum);
-      else this.pool.writeTree(head.tree.page, sum);
-      head.tree.sum = [sum[0], sum[1]];
-    }
-    const map = this.#writeMap(logPosition);
-    try {
-      await this.#writeHeader(head, state, logPosition, logSum, map);
-    } catch (error) {
-      if (this.#poison === undefined) {
-        this.#free(map.mapPage, this.file.extentPages(map.mapBytes));
-      }
-      throw error;
-    }
-  }
-
-  async #writeHeader(
-    head: Version,
-    state: HistoryState,
-    logPosition: number,
-    logSum: Sum,
-    map: Pick<Header, "mapPage" | "mapBytes" | "mapSum">,
-  ): Promise<void> {
-    const faults = this.#faults;
-    const slot = faults.has("single-header-slot") ? 0 : 1 - this.#newer.slot;
-    const header: Header = {
-      ...this.#identity,
-      generation: this.#newer.generation + 1,
-      versionId: this.versions.nextId - 1,
-      pageCount: this.space.pageCount,
-      rootPage: head.tree.page,
-      rootDepth: head.tree.depth,
-      rootSum: Uint32Array.from(head.tree.sum),
-      entry: state.entry,
-      logPosition,
-      logSum,
+    const { entry, meta } = this.head;
+    const point: CheckpointPlace = {
+      head,
+      entry,
+      meta,
+      logPosition: this.#headEnd,
+      logSum: this.#headSum,
       windowStart: this.#window.start,
       historyCount: this.history().length - 1,
-      ...map,
-      meta: state.meta,
     };
-    const flush = () => this.#flushChecked(() => this.file.flush());
-    if (!faults.has("header-before-page-flush")) await flush();
-    this.file.writeHeader(slot, header);
-    await flush();
-    this.#settle({
-      slot,
-      generation: header.generation,
-      version: head,
-      logPosition,
-      mapPage: map.mapPage,
-      mapPages: this.file.extentPages(map.mapBytes),
-    });
+    if (this.#unflushed > 0 && !this.#faults.has("header-before-log")) {
+      await this.#flushChecked(() => this.#flushLog(this.#tip.entry.sequence));
+    }
+    await this.#checkpoints.write(
+      point,
+      () => this.#flushChecked(() => this.file.flush()),
+    );
   }
 
   /** A failed flush leaves nothing that can be trusted, "full" or not. */
@@ -652,140 +599,6 @@ export class Storage {
       this.#setPoison(error);
       throw error;
     }
-  }
-
-  /** Writes the map of free pages and live segments. */
-  #writeMap(
-    logPosition: number,
-  ): Pick<Header, "mapPage" | "mapBytes" | "mapSum"> {
-    const free = this.space.clone();
-    for (const version of this.versions.pinned()) {
-      version.retained.forEach((first, count) => free.forget(first, count));
-    }
-    for (const version of this.versions.loose()) {
-      version.made.forEach((first, count) => free.forget(first, count));
-    }
-    for (const durable of [this.#newer, this.#older]) {
-      if (durable === undefined) continue;
-      free.forget(durable.mapPage, durable.mapPages);
-    }
-    const map = new ByteWriter();
-    free.encodeFree(map);
-    const from = Math.min(this.#window.start, logPosition);
-    const { segments } = this.#log;
-    segments.encode(map, Math.floor(from / segments.bytes));
-    const bytes = map.done(), mapSum = noSum();
-    const mapPage = this.space.allocateRun(
-      this.file.extentPages(bytes.length),
-    );
-    try {
-      this.file.writeExtent(mapPage, bytes, mapSum);
-    } catch (error) {
-      this.space.release(mapPage, this.file.extentPages(bytes.length));
-      throw error;
-    }
-    return { mapPage, mapBytes: bytes.length, mapSum };
-  }
-
-  /** A header is durable: what only the one it replaced needed is free. */
-  #settle(durable: Durable): void {
-    const gone = this.#older;
-    this.#older = this.#newer;
-    this.#newer = durable;
-    if (gone !== undefined) this.#releaseSlot(gone);
-    if (this.#faults.has("reuse-pages-of-older-header")) {
-      this.#releaseSlot(this.#older);
-      this.#older = undefined;
-    }
-    this.#forgetChecksums();
-    const { segments } = this.#log;
-    const needed = this.#faults.has("log-reclaimed-too-early")
-      ? durable.logPosition
-      : Math.min(
-        this.#window.start,
-        durable.logPosition,
-        this.#older?.logPosition ?? durable.logPosition,
-      );
-    segments.release(Math.floor(needed / segments.bytes));
-    this.space.trim();
-    this.file.shrink(this.space.pageCount);
-    const size = segments.trim();
-    if (this.#logFile.size() > size) this.#logFile.truncate(size);
-  }
-
-  /** Keeps the checksums of root pages, and lets go of all others. */
-  #forgetChecksums(): void {
-    const sum = noSum();
-    for (const { tree } of this.versions.live()) {
-      if (tree.page === 0 || isKnown(tree.sum)) continue;
-      if (!this.pool.checksumOf(tree.page, sum)) return;
-      tree.sum = [sum[0], sum[1]];
-    }
-    this.pool.forgetChecksums();
-  }
-
-  #releaseSlot(durable: Durable): void {
-    if (durable.mapPages > 0) this.#free(durable.mapPage, durable.mapPages);
-    this.versions.release(durable.version);
-  }
-
-  /** Reads the free maps of both headers; pages free in both are free. */
-  #loadSlots(files: OpenFiles, header: Header, head: Version): Durable {
-    const newerSlot = files.slots[0].header === header ? 0 : 1;
-    const olderHeader = files.slots[1 - newerSlot].header;
-    this.#loadMap(this.space, header, true);
-    this.versions.hold(head);
-    const newer = durableOf(newerSlot, header, head, this.file);
-    if (
-      olderHeader === undefined || olderHeader.pageBytes !== header.pageBytes
-    ) {
-      return newer;
-    }
-    const used = new Space();
-    try {
-      this.#loadMap(used, olderHeader, false);
-    } catch (error) {
-      // A header whose map is gone cannot be opened; it protects nothing.
-      if (error instanceof CorruptError) return newer;
-      throw error;
-    }
-    const older = new Version(olderHeader.versionId, treeOf(olderHeader), 0);
-    this.versions.adoptOlder(older);
-    for (const page of this.space.freeHereUsedIn(used)) {
-      this.space.use(page);
-      const isMap = page >= olderHeader.mapPage &&
-        page < olderHeader.mapPage +
-            this.file.extentPages(olderHeader.mapBytes);
-      if (!isMap) older.retained.push(page, 1, 0);
-    }
-    this.#older = durableOf(1 - newerSlot, olderHeader, older, this.file);
-    return newer;
-  }
-
-  #loadMap(space: Space, header: Header, withLog: boolean): void {
-    const { mapPage, mapBytes, mapSum, pageCount } = header;
-    const inFile = Math.max(
-      0,
-      // An extent at the end of the file need not fill its last page.
-      Math.ceil(
-        (this.#pagesFile.size() - this.file.positionOf(1)) /
-          this.pool.pageBytes,
-      ),
-    );
-    if (mapBytes === 0) {
-      space.reset(Math.min(pageCount, inFile));
-      if (withLog) this.#log.segments.extend();
-      return;
-    }
-    const map = new ByteReader(
-      this.file.readExtent(mapPage, mapBytes, mapSum),
-    );
-    space.reset(Math.min(pageCount, inFile));
-    space.decodeFree(map, pageCount);
-    for (let i = 0; i < this.file.extentPages(mapBytes); i++) {
-      space.use(mapPage + i);
-    }
-    if (withLog) this.#log.segments.decode(map);
   }
 
   /** Replays the log behind the newest header. */
@@ -876,33 +689,20 @@ function poisons(error: unknown): boolean {
     !(error instanceof IoError && error.operation === "read");
 }
 
-function treeOf(header: Header): Version["tree"] {
-  return {
-    page: header.rootPage,
-    depth: header.rootDepth,
-    sum: [header.rootSum[0], header.rootSum[1]],
-    hash: header.entry.root,
-  };
-}
-
-function durableOf(
-  slot: number,
-  header: Header,
-  version: Version,
-  file: PageFile,
-): Durable {
-  return {
-    slot,
-    generation: header.generation,
-    version,
-    logPosition: header.logPosition,
-    mapPage: header.mapPage,
-    mapPages: file.extentPages(header.mapBytes),
-  };
-}
-
-function isKnown(sum: readonly [number, number]): boolean {
-  return sum[0] !== 0 || sum[1] !== 0;
+function makePool(
+  pageBytes: number,
+  { cacheBytes, scheme, hasher }: StorageOptions,
+  shared: Counters,
+): PagePool {
+  return new PagePool({
+    pageBytes,
+    cacheBytes,
+    rule: keyRule(scheme),
+    reservedBytes: reservedBytes(scheme, hasher),
+    wasm: wantsWasm(scheme, hasher),
+    shared: false,
+    counters: shared,
+  });
 }
 
 /** Whether two byte strings are equal. */

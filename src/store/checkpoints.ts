@@ -1,0 +1,315 @@
+// This module is browser compatible.
+//
+// Checkpoints: which two headers are durable and what each keeps from being
+// reused. A checkpoint writes the head's pages and the map of what is free, flushes,
+// overwrites the older header slot and flushes again; only then do the pages and
+// log segments go that nothing but the overwritten header needed.
+
+import { CorruptError } from "../errors.ts";
+import type { PagePool } from "../tree/pool.ts";
+import { ByteReader, ByteWriter } from "./bytes.ts";
+import type { Fault } from "./faults.ts";
+import type { StoreFile } from "./file.ts";
+import type { OpenFiles } from "./files.ts";
+import type { Header } from "./header.ts";
+import type { HistoryEntry } from "./history.ts";
+import type { PageFile } from "./page_file.ts";
+import type { Segments } from "./segments.ts";
+import { Space } from "./space.ts";
+import { noSum, type Sum } from "./sum.ts";
+import { Version, type Versions } from "./versions.ts";
+
+/** A durable header and what it keeps from being reused. */
+interface Durable {
+  readonly slot: number;
+  readonly generation: number;
+  readonly version: Version;
+  readonly logPosition: number;
+  readonly mapPage: number;
+  readonly mapPages: number;
+}
+
+/** What a checkpoint makes durable. */
+export interface CheckpointPlace {
+  readonly head: Version;
+  readonly entry: HistoryEntry;
+  readonly meta: Uint8Array;
+  /** Behind the head's record. */
+  readonly logPosition: number;
+  readonly logSum: Sum;
+  /** From here on the history needs the log. */
+  readonly windowStart: number;
+  readonly historyCount: number;
+}
+
+/** The parts of a store that checkpoints deal with. */
+export interface CheckpointParts {
+  readonly pool: PagePool;
+  readonly file: PageFile;
+  readonly space: Space;
+  readonly versions: Versions;
+  free(first: number, count: number): void;
+}
+
+type MapReference = Pick<Header, "mapPage" | "mapBytes" | "mapSum">;
+
+/** The two header slots in the life of an open store. */
+export class Checkpoints {
+  readonly #parts: CheckpointParts;
+  readonly #segments: Segments;
+  readonly #pages: StoreFile;
+  readonly #log: StoreFile;
+  readonly #identity: Header;
+  readonly #faults: ReadonlySet<Fault>;
+  #newer: Durable;
+  #older: Durable | undefined;
+
+  /** Reads the maps of both headers; the head's version is pinned by one. */
+  constructor(
+    parts: CheckpointParts,
+    segments: Segments,
+    files: OpenFiles,
+    header: Header,
+    faults: ReadonlySet<Fault>,
+  ) {
+    this.#parts = parts;
+    this.#segments = segments;
+    this.#pages = files.pages;
+    this.#log = files.log;
+    this.#identity = header;
+    this.#faults = faults;
+    this.#newer = this.#loadSlots(files, header);
+  }
+
+  /** The version that the newer header holds. */
+  get version(): Version {
+    return this.#newer.version;
+  }
+
+  /**
+   * Makes a held version durable by a header; the hold passes to the header.
+   *
+   * @param flush Flushes the page file; what it throws is final.
+   */
+  async write(
+    place: CheckpointPlace,
+    flush: () => Promise<void>,
+  ): Promise<void> {
+    const { tree } = place.head, { pool } = this.#parts;
+    if (tree.page !== 0 && !isKnown(tree.sum)) {
+      const sum = noSum();
+      pool.writeTree(tree.page, sum);
+      tree.sum = [sum[0], sum[1]];
+    }
+    const map = this.#writeMap(place);
+    let durable: Durable;
+    try {
+      durable = await this.#writeHeader(place, map, flush);
+    } catch (error) {
+      this.#parts.free(map.mapPage, this.#parts.file.extentPages(map.mapBytes));
+      throw error;
+    }
+    this.#settle(durable, place);
+  }
+
+  /** Cuts what nobody uses off the ends of both files. */
+  shrink(): void {
+    const { space, file } = this.#parts;
+    space.trim();
+    file.shrink(space.pageCount);
+    const size = this.#segments.trim();
+    if (this.#log.size() > size) this.#log.truncate(size);
+  }
+
+  async #writeHeader(
+    place: CheckpointPlace,
+    map: MapReference,
+    flush: () => Promise<void>,
+  ): Promise<Durable> {
+    const { head, logPosition } = place;
+    const { versions, space, file } = this.#parts, faults = this.#faults;
+    const slot = faults.has("single-header-slot") ? 0 : 1 - this.#newer.slot;
+    const generation = this.#newer.generation + 1;
+    const header: Header = {
+      ...this.#identity,
+      ...place,
+      ...map,
+      generation,
+      versionId: versions.nextId - 1,
+      pageCount: space.pageCount,
+      rootPage: head.tree.page,
+      rootDepth: head.tree.depth,
+      rootSum: Uint32Array.from(head.tree.sum),
+    };
+    if (!faults.has("header-before-page-flush")) await flush();
+    file.writeHeader(slot, header);
+    await flush();
+    return {
+      slot,
+      generation,
+      version: head,
+      logPosition,
+      mapPage: map.mapPage,
+      mapPages: file.extentPages(map.mapBytes),
+    };
+  }
+
+  /** Writes the map of free pages and live segments. */
+  #writeMap({ windowStart, logPosition }: CheckpointPlace): MapReference {
+    const { space, versions, file } = this.#parts, segments = this.#segments;
+    const free = space.clone();
+    for (const version of versions.pinned()) {
+      version.retained.forEach((first, count) => free.forget(first, count));
+    }
+    for (const version of versions.loose()) {
+      version.made.forEach((first, count) => free.forget(first, count));
+    }
+    for (const durable of [this.#newer, this.#older]) {
+      if (durable === undefined) continue;
+      free.forget(durable.mapPage, durable.mapPages);
+    }
+    const map = new ByteWriter();
+    free.encodeFree(map);
+    const from = Math.min(windowStart, logPosition);
+    segments.encode(map, Math.floor(from / segments.bytes));
+    const bytes = map.done(), mapSum = noSum();
+    const mapPage = space.allocateRun(
+      file.extentPages(bytes.length),
+    );
+    try {
+      file.writeExtent(mapPage, bytes, mapSum);
+    } catch (error) {
+      space.release(mapPage, file.extentPages(bytes.length));
+      throw error;
+    }
+    return { mapPage, mapBytes: bytes.length, mapSum };
+  }
+
+  /** A header is durable: what only the one it replaced needed is free. */
+  #settle(durable: Durable, { windowStart }: CheckpointPlace): void {
+    const gone = this.#older;
+    this.#older = this.#newer;
+    this.#newer = durable;
+    if (gone !== undefined) this.#releaseSlot(gone);
+    if (this.#faults.has("reuse-pages-of-older-header")) {
+      this.#releaseSlot(this.#older);
+      this.#older = undefined;
+    }
+    this.#forgetChecksums();
+    const segments = this.#segments;
+    const needed = this.#faults.has("log-reclaimed-too-early")
+      ? durable.logPosition
+      : Math.min(
+        windowStart,
+        durable.logPosition,
+        this.#older?.logPosition ?? durable.logPosition,
+      );
+    segments.release(Math.floor(needed / segments.bytes));
+  }
+
+  /** Keeps the checksums of root pages, and lets go of all others. */
+  #forgetChecksums(): void {
+    const { pool, versions } = this.#parts, sum = noSum();
+    for (const { tree } of versions.live()) {
+      if (tree.page === 0 || isKnown(tree.sum)) continue;
+      if (!pool.checksumOf(tree.page, sum)) return;
+      tree.sum = [sum[0], sum[1]];
+    }
+    pool.forgetChecksums();
+  }
+
+  #releaseSlot(durable: Durable): void {
+    const { mapPage, mapPages, version } = durable;
+    if (mapPages > 0) this.#parts.free(mapPage, mapPages);
+    this.#parts.versions.release(version);
+  }
+
+  /** Reads the free maps of both headers; pages free in both are free. */
+  #loadSlots(files: OpenFiles, header: Header): Durable {
+    const { space, versions, file } = this.#parts, { head } = versions;
+    const newerSlot = files.slots[0].header === header ? 0 : 1;
+    const olderHeader = files.slots[1 - newerSlot].header;
+    this.#loadMap(space, header, true);
+    versions.hold(head);
+    const newer = durableOf(newerSlot, header, head, file);
+    if (
+      olderHeader === undefined || olderHeader.pageBytes !== header.pageBytes
+    ) {
+      return newer;
+    }
+    const used = new Space();
+    try {
+      this.#loadMap(used, olderHeader, false);
+    } catch (error) {
+      // A header whose map is gone cannot be opened; it protects nothing.
+      if (error instanceof CorruptError) return newer;
+      throw error;
+    }
+    const older = new Version(olderHeader.versionId, treeOf(olderHeader), 0);
+    versions.adoptOlder(older);
+    for (const page of space.freeHereUsedIn(used)) {
+      space.use(page);
+      const isMap = page >= olderHeader.mapPage &&
+        page < olderHeader.mapPage + file.extentPages(olderHeader.mapBytes);
+      if (!isMap) older.retained.push(page, 1, 0);
+    }
+    this.#older = durableOf(1 - newerSlot, olderHeader, older, file);
+    return newer;
+  }
+
+  #loadMap(space: Space, header: Header, withLog: boolean): void {
+    const { mapPage, mapBytes, mapSum, pageCount } = header;
+    const { file, pool } = this.#parts;
+    const inFile = Math.max(
+      0,
+      // An extent at the end of the file need not fill its last page.
+      Math.ceil(
+        (this.#pages.size() - file.positionOf(1)) / pool.pageBytes,
+      ),
+    );
+    if (mapBytes === 0) {
+      space.reset(Math.min(pageCount, inFile));
+      if (withLog) this.#segments.extend();
+      return;
+    }
+    const map = new ByteReader(
+      file.readExtent(mapPage, mapBytes, mapSum),
+    );
+    space.reset(Math.min(pageCount, inFile));
+    space.decodeFree(map, pageCount);
+    for (let i = 0; i < file.extentPages(mapBytes); i++) {
+      space.use(mapPage + i);
+    }
+    if (withLog) this.#segments.decode(map);
+  }
+}
+
+/** Where a header's tree hangs. */
+export function treeOf(header: Header): Version["tree"] {
+  return {
+    page: header.rootPage,
+    depth: header.rootDepth,
+    sum: [header.rootSum[0], header.rootSum[1]],
+    hash: header.entry.root,
+  };
+}
+
+function durableOf(
+  slot: number,
+  header: Header,
+  version: Version,
+  file: PageFile,
+): Durable {
+  return {
+    slot,
+    generation: header.generation,
+    version,
+    logPosition: header.logPosition,
+    mapPage: header.mapPage,
+    mapPages: file.extentPages(header.mapBytes),
+  };
+}
+
+function isKnown(sum: readonly [number, number]): boolean {
+  return sum[0] !== 0 || sum[1] !== 0;
+}

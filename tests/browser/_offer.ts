@@ -3,6 +3,8 @@
 // Browser side of `_suite.ts`: an entry point offers its tests, on a page or in a
 // dedicated worker.
 
+import "./port/deno.ts";
+
 /** A test by name. */
 export interface BrowserTest {
   readonly name: string;
@@ -32,17 +34,6 @@ const globals = globalThis as unknown as Offered & {
     listen: (event: MessageEvent) => void,
   ): void;
 };
-
-/** Number of this run and how much it does, from the page's address. */
-export const settings: { seed: number; scale: number } = readSettings();
-
-function readSettings(): { seed: number; scale: number } {
-  const { searchParams } = new URL(globalThis.location.href);
-  return {
-    seed: Number(searchParams.get("seed") ?? 1),
-    scale: Number(searchParams.get("scale") ?? 1),
-  };
-}
 
 /** Offers tests, from a page or from a worker that `entries/host.ts` starts. */
 export function offer(tests: readonly BrowserTest[]): void {

@@ -2,37 +2,15 @@
 // `node:assert` and what else it stands on are replaced by `port/`.
 
 import { gunzipSync } from "node:zlib";
-import { writeDomConfig } from "../../tools/_files.ts";
-import { type Handler, makeBundle, scriptResponse } from "./_serve.ts";
+import { makeBundle } from "./_bundle.ts";
+import { type Handler, scriptResponse } from "./_serve.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const PORT = new URL("port/", import.meta.url);
 
-let config: Promise<string> | undefined;
-
-async function writeConfig(): Promise<string> {
-  const folder = await Deno.makeTempDir({ prefix: "stemma-port-" });
-  const path = await writeDomConfig(ROOT.pathname, folder);
-  const text = JSON.parse(await Deno.readTextFile(path));
-  Object.assign(text.imports, {
-    "@std/assert": new URL("links/std_assert/mod.ts", ROOT).href,
-    "@stemma/db": new URL("mod.ts", ROOT).href,
-    "node:assert": new URL("node_assert.ts", PORT).href,
-    "node:crypto": new URL("node_crypto.ts", PORT).href,
-    "node:zlib": new URL("node_zlib.ts", PORT).href,
-  });
-  await Deno.writeTextFile(path, JSON.stringify(text));
-  return path;
-}
-
 /** A worker's script that offers the tests of these files. */
 async function portedScript(files: string[]): Promise<Response> {
-  config ??= writeConfig();
-  const path = await config;
-  const entry = await Deno.makeTempFile({
-    dir: path.replace(/\/[^/]*$/, ""),
-    suffix: ".ts",
-  });
+  const entry = await Deno.makeTempFile({ suffix: ".ts" });
   const imports = files.map((file) => `import "${new URL(file, ROOT)}";`);
   await Deno.writeTextFile(
     entry,
@@ -43,7 +21,9 @@ async function portedScript(files: string[]): Promise<Response> {
       "offer(collected);",
     ].join("\n"),
   );
-  return scriptResponse(await makeBundle(entry, ["--config", path]));
+  const script = await makeBundle(entry);
+  await Deno.remove(entry);
+  return scriptResponse(script);
 }
 
 /** Serves `/NAME.js` for the test files of a name, and their vectors. */

@@ -1,6 +1,8 @@
 // A web server on loopback for the tests: bundles of entry points made on
 // demand, and pages that load them under a content security policy.
 
+import { bundle } from "./_bundle.ts";
+
 /** What the pages may do: scripts and workers of their own origin, no more. */
 export const STRICT_POLICY =
   "default-src 'none'; script-src 'self'; require-trusted-types-for 'script'";
@@ -10,7 +12,6 @@ const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; " +
   "worker-src 'self'; connect-src 'self'; style-src 'self' 'unsafe-inline'";
 
 const ENTRIES = new URL("entries/", import.meta.url);
-const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 
 /** A running server. */
 export interface Site extends AsyncDisposable {
@@ -81,31 +82,4 @@ export function scriptResponse(bytes: Uint8Array<ArrayBuffer>): Response {
       "content-security-policy": POLICY,
     },
   });
-}
-
-const bundles = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
-
-/** The bundle of an entry point for browsers, made once a process. */
-export function bundle(
-  path: string,
-  ...flags: string[]
-): Promise<Uint8Array<ArrayBuffer>> {
-  const id = [path, ...flags].join("\n");
-  const made = bundles.get(id) ??
-    makeBundle(path, ["--config", CONFIG, ...flags]);
-  bundles.set(id, made);
-  return made;
-}
-
-/** The bundle of an entry point, made anew. */
-export async function makeBundle(
-  path: string,
-  flags: readonly string[],
-): Promise<Uint8Array<ArrayBuffer>> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", "--platform", "browser", ...flags, path],
-    stdin: "null",
-  }).output();
-  if (success) return stdout;
-  throw new Error(new TextDecoder().decode(stderr));
 }

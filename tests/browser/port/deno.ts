@@ -4,7 +4,8 @@
 // worker: so the same test files run in a browser as they are. Imported before
 // them; collects what they register.
 
-import { type BrowserTest, settings } from "../_offer.ts";
+import type { BrowserTest } from "../_offer.ts";
+import { scale, seed } from "./settings.ts";
 
 type Run = (t: Steps) => void | Promise<void>;
 
@@ -91,8 +92,8 @@ function inspect(value: unknown): string {
 }
 
 const environment: Record<string, string> = {
-  STEMMA_SEED: String(settings.seed),
-  STEMMA_SCALE: String(settings.scale),
+  STEMMA_SEED: String(seed),
+  STEMMA_SCALE: String(scale),
 };
 
 Object.assign(globalThis, {

@@ -34,14 +34,16 @@ export class PageFile implements PageIo {
   readonly #pageBytes: number;
   readonly #storeId: Sum;
   readonly #counters: Counters;
-  #pool: PoolChecksum | undefined;
+  readonly #pool: PoolChecksum | undefined;
 
   constructor(
     file: StoreFile,
     pageBytes: number,
     storeId: Sum,
     counters: Counters,
+    pool?: PoolChecksum,
   ) {
+    this.#pool = pool;
     this.#file = file;
     this.#pageBytes = pageBytes;
     this.#storeId = storeId;
@@ -59,11 +61,6 @@ export class PageFile implements PageIo {
 
   writePages(first: number, bytes: Uint8Array): void {
     this.#write(bytes, this.positionOf(first));
-  }
-
-  /** Says where frames lie and how checksums of them are computed. */
-  usePool(pool: PoolChecksum): void {
-    this.#pool = pool;
   }
 
   checksumFrame(page: number, f: number, out: Sum): void {

@@ -139,6 +139,7 @@ export class Storage {
     this.#logFile = files.log;
     this.#identity = header;
     this.pool = makePool(header.pageBytes, options, shared);
+    const { pageBytes, storeId } = header;
     const { hasher, checksum } = makeHashers(
       this.pool,
       options.scheme,
@@ -146,20 +147,10 @@ export class Storage {
       options.faults.has("count-hashes-only"),
     );
     this.hasher = hasher;
-    this.file = new PageFile(
-      files.pages,
-      header.pageBytes,
-      header.storeId,
-      shared,
-    );
-    this.file.usePool(checksum);
+    this.file = new PageFile(files.pages, pageBytes, storeId, shared, checksum);
     this.pool.attach(this.file);
-    const segments = new Segments(
-      files.log,
-      header.segmentBytes,
-      header.storeId,
-    );
-    this.#log = new CommitLog(files.log, segments, header.storeId, shared);
+    const segments = new Segments(files.log, header.segmentBytes, storeId);
+    this.#log = new CommitLog(files.log, segments, storeId, shared);
     const { sequence } = header.entry;
     const head = new Version(header.versionId, treeOf(header), sequence);
     // Ids go on well past any that an unclean end may have left in pages.

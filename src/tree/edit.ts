@@ -25,9 +25,6 @@ import { bitAt, keyRecordBytes, partAt, PREFIX, SAME } from "./keys.ts";
 import {
   align4,
   AT_GARBAGE,
-  AT_HEAP,
-  AT_LIVE,
-  AT_SLOTS,
   CHILD,
   CHILD_RECORD_BYTES,
   DEPTH_MASK,
@@ -45,34 +42,18 @@ import {
   TERMINAL,
 } from "./layout.ts";
 import type { Pages } from "./pages.ts";
+import {
+  ANCHOR_ENTRY,
+  type EditHost,
+  EditPath,
+  type TreeRoot,
+} from "./path.ts";
 import type { PagePool } from "./pool.ts";
+
+export type { EditHost, TreeRoot } from "./path.ts";
 
 /** Depth at which the slots of a stem begin, in the EIP-7864 schemes. */
 export const STEM_BITS = 248;
-const ANCHOR_BYTES = 512;
-const ANCHOR_ENTRY = 0;
-
-/** What a version's tree hangs on. */
-export interface TreeRoot {
-  /** Page number of the root page; 0 for the empty tree. */
-  page: number;
-  /** Depth of the topmost join, or `DEPTH_NONE`. */
-  depth: number;
-  /** Checksum of the root page, [low, high]; both 0 when not written yet. */
-  sum: [number, number];
-  /** The root: 32 bytes. */
-  hash: Uint8Array;
-}
-
-/** Who gives out page numbers and hears of what an edit replaces. */
-export interface EditHost {
-  /** A free page number. */
-  allocatePage(): number;
-  /** A page made by `birth` is no part of the new version. */
-  supersede(page: number, birth: number): void;
-  /** A terminal is about to be changed or deleted. */
-  before(f: number, n: number): void;
-}
 
 /** One value as it goes into a page. */
 export interface Stored {
@@ -92,11 +73,7 @@ export class TreeEdit {
   readonly #host: EditHost;
   /** Where nodes flagged EXTEND stood: home cell → depth + 4096 * key offset. */
   readonly extended: Map<number, number> = new Map();
-  #frames: Int32Array = new Int32Array(64);
-  #entries: Int32Array = new Int32Array(64);
-  #top = 0;
-  #writable = 0;
-  #birth = 0;
+  readonly #path: EditPath;
   #keys: Uint8Array = new Uint8Array(0);
   #lastAt = -1;
   #lastBytes = 0;
@@ -108,7 +85,7 @@ export class TreeEdit {
     this.#family = scheme.family;
     this.#host = host;
     this.#minFill = Math.floor((pool.pageBytes - PAGE_HEADER_BYTES) * 5 / 16);
-    this.#frames[0] = pool.anchorAt;
+    this.#path = new EditPath(pool, host);
   }
 
   /** Bytes of keys that the puts and deletes of this part refer to. */
@@ -124,36 +101,16 @@ export class TreeEdit {
    * @param keys The bytes that key offsets refer to, unchanged until the end.
    */
   start(root: TreeRoot, birth: number, keys: Uint8Array): void {
-    const { pages } = this.pool, f = this.pool.anchorAt;
     this.pool.unpinAll();
     this.extended.clear();
-    pages.u8.fill(0, f, f + ANCHOR_BYTES);
-    pages.u16[f + AT_HEAP >> 1] = ANCHOR_BYTES;
-    pages.u16[f + AT_SLOTS >> 1] = 1;
-    pages.u16[f + AT_LIVE >> 1] = 1;
-    pages.makeChild(f, ANCHOR_ENTRY, root.page, root.depth, NONE);
-    pages.setRoot(f, ANCHOR_ENTRY);
-    const i = pages.record(f, ANCHOR_ENTRY) >> 2;
-    [pages.u32[i + 1], pages.u32[i + 2]] = root.sum;
-    pages.u8.set(root.hash, hashAt(f, ANCHOR_ENTRY));
-    this.#birth = birth;
+    this.#path.start(root, birth);
     this.#keys = keys;
-    this.#top = 0;
-    this.#writable = 0;
     this.#lastAt = -1;
   }
 
   /** The tree as it stands; its hash is good after the hashing pass. */
   root(): TreeRoot {
-    const { pages } = this.pool, f = this.pool.anchorAt;
-    const cell = hashAt(f, ANCHOR_ENTRY);
-    const i = pages.record(f, ANCHOR_ENTRY) >> 2;
-    return {
-      page: pages.childPage(f, ANCHOR_ENTRY),
-      depth: pages.u16[metaAt(f, ANCHOR_ENTRY) + 2],
-      sum: [pages.u32[i + 1], pages.u32[i + 2]],
-      hash: pages.u8.slice(cell, cell + 32),
-    };
+    return this.#path.root();
   }
 
   /**
@@ -170,7 +127,7 @@ export class TreeEdit {
     for (;;) {
       const n = this.#seek(at, length);
       if (n === NONE) return this.#plant(at, length, value);
-      const f = this.#frames[this.#top];
+      const f = this.#path.frames[this.#path.top];
       const depth = this.#partFrom(at, length, f, n);
       if (depth >= 0) {
         if (this.#insert(at, length, value, depth)) return true;
@@ -190,12 +147,12 @@ export class TreeEdit {
   delete(at: number, length: number): boolean {
     const n = this.#seek(at, length);
     if (n === NONE) return false;
-    const f = this.#frames[this.#top];
+    const f = this.#path.frames[this.#path.top];
     const depth = this.#partFrom(at, length, f, n);
     if (depth !== SAME) return false;
     this.#host.before(f, n);
-    this.#makeWritable(this.#top);
-    this.#remove(this.#top, n, at);
+    this.#path.makeWritable(this.#path.top);
+    this.#remove(this.#path.top, n, at);
     this.#rebalance(at, length);
     return true;
   }
@@ -225,46 +182,27 @@ export class TreeEdit {
    */
   #seek(at: number, length: number): number {
     const pages = this.#pages, u16 = pages.u16, keys = this.#keys;
+    const path = this.#path;
     let level = this.#sharedLevel(at, length);
     if (level === 0) {
-      if (pages.childPage(this.pool.anchorAt, ANCHOR_ENTRY) === 0) {
-        this.#top = 0;
-        this.#writable = 0;
-        return NONE;
-      }
-      level = this.#enter(0, ANCHOR_ENTRY);
+      path.end(0);
+      if (path.isEmpty) return NONE;
+      level = path.enter(0, ANCHOR_ENTRY);
     }
-    let f = this.#frames[level], n = pages.root(f);
+    let f = this.#path.frames[level], n = pages.root(f);
     for (;;) {
       const i = metaAt(f, n), meta = u16[i], kind = meta >> KIND_SHIFT;
       if (kind === JOIN) {
         n = u16[i + 1 + bitAt(keys, at, meta & DEPTH_MASK)];
       } else if (kind === CHILD) {
-        level = this.#enter(level, n);
-        f = this.#frames[level];
+        level = path.enter(level, n);
+        f = this.#path.frames[level];
         n = pages.root(f);
       } else {
-        this.#top = level;
-        if (this.#writable > level) this.#writable = level;
+        path.end(level);
         return n;
       }
     }
-  }
-
-  /** Loads the page below an entry as the next level. */
-  #enter(level: number, n: number): number {
-    const f = this.pool.child(this.#frames[level], n);
-    this.pool.pin(f);
-    this.pool.prefetch(f);
-    const next = level + 1;
-    if (next === this.#frames.length) {
-      this.#frames = doubled(this.#frames);
-      this.#entries = doubled(this.#entries);
-    }
-    this.#frames[next] = f;
-    this.#entries[next] = n;
-    if (this.#writable > level) this.#writable = level;
-    return next;
   }
 
   /** Deepest level of the last path that lies on the key's path too. */
@@ -280,78 +218,10 @@ export class TreeEdit {
     );
     if (shared < 0) shared = shared === SAME ? DEPTH_NONE : 0;
     if (shared > this.#lastDepth) shared = this.#lastDepth;
-    let level = this.#top;
-    while (level > 0 && this.#rootDepth(level) > shared) level--;
-    if (this.#writable > level) this.#writable = level;
+    let level = this.#path.top;
+    while (level > 0 && this.#path.rootDepth(level) > shared) level--;
+    this.#path.end(level);
     return level;
-  }
-
-  /** Depth of a level's root join, as the entry above it says. */
-  #rootDepth(level: number): number {
-    const n = this.#entries[level];
-    return this.#pages.u16[metaAt(this.#frames[level - 1], n) + 2];
-  }
-
-  /** Makes the pages of levels 1 to `level` this version's own. */
-  #makeWritable(level: number): void {
-    const pages = this.#pages, pool = this.pool;
-    for (let l = this.#writable + 1; l <= level; l++) {
-      const above = this.#frames[l - 1], n = this.#entries[l];
-      const f = this.#frames[l];
-      const birth = pages.birthOf(f);
-      if (birth === this.#birth) {
-        pool.touch(f);
-        pages.setChildPage(above, n, pages.pageOf(f));
-        continue;
-      }
-      const page = this.#host.allocatePage();
-      this.#frames[l] = pool.copy(f, page, this.#birth);
-      this.#host.supersede(pages.pageOf(f), birth);
-      pool.unpin(f);
-      pages.setChildPage(above, n, page);
-      pool.counters.pagesMade++;
-    }
-    if (this.#writable < level) this.#writable = level;
-  }
-
-  #newPage(): number {
-    this.pool.counters.pagesMade++;
-    return this.pool.create(this.#host.allocatePage(), this.#birth);
-  }
-
-  #dropPage(level: number): void {
-    const page = this.#pages.pageOf(this.#frames[level]);
-    this.pool.drop(page);
-    this.#host.supersede(page, this.#birth);
-    this.#top = level - 1;
-    if (this.#writable > this.#top) this.#writable = this.#top;
-  }
-
-  /** Marks a node and everything above it dirty. */
-  #markDirty(level: number, n: number): void {
-    const u16 = this.#pages.u16;
-    let f = this.#frames[level];
-    for (;;) {
-      const i = metaAt(f, n);
-      if ((u16[i] & DIRTY) !== 0) return;
-      u16[i] |= DIRTY;
-      const parent = u16[i + 3];
-      if (parent !== NONE) {
-        n = parent;
-      } else if (level === 0) {
-        return;
-      } else {
-        n = this.#entries[level];
-        f = this.#frames[--level];
-      }
-    }
-  }
-
-  /** Marks everything above a node dirty, but not the node itself. */
-  #markAbove(level: number, n: number): void {
-    const parent = this.#pages.parent(this.#frames[level], n);
-    if (parent !== NONE) this.#markDirty(level, parent);
-    else if (level > 0) this.#markDirty(level - 1, this.#entries[level]);
   }
 
   #recordBytes(keyBytes: number, value: Stored): number {
@@ -385,19 +255,15 @@ export class TreeEdit {
   /** The first terminal of a tree. */
   #plant(at: number, length: number, value: Stored): boolean {
     const pages = this.#pages;
-    const f = this.#newPage();
+    const f = this.#path.newPage();
     const n = pages.allocateNode(f);
     this.#writeTerminal(f, n, at, length, value);
     pages.setRoot(f, n);
     pages.setChildPage(this.pool.anchorAt, ANCHOR_ENTRY, pages.pageOf(f));
-    this.#setEntryDepth(0, ANCHOR_ENTRY, DEPTH_NONE);
-    this.#markDirty(0, ANCHOR_ENTRY);
+    this.#path.setEntryDepth(0, ANCHOR_ENTRY, DEPTH_NONE);
+    this.#path.markDirty(0, ANCHOR_ENTRY);
     this.#lastAt = -1;
     return true;
-  }
-
-  #setEntryDepth(level: number, n: number, depth: number): void {
-    this.#pages.u16[metaAt(this.#frames[level], n) + 2] = depth;
   }
 
   /** Whether the terminal holds exactly this value already. */
@@ -418,9 +284,9 @@ export class TreeEdit {
 
   /** Gives the terminal at the top of the path another value. */
   #update(at: number, length: number, n: number, value: Stored): boolean {
-    const pages = this.#pages, level = this.#top;
-    this.#makeWritable(level);
-    const f = this.#frames[level], i = metaAt(f, n);
+    const pages = this.#pages, level = this.#path.top;
+    this.#path.makeWritable(level);
+    const f = this.#path.frames[level], i = metaAt(f, n);
     const bytes = this.#recordBytes(length, value);
     const before = pages.recordBytes(f, n);
     if (bytes === before && pages.isOverflow(f, n) === value.overflow) {
@@ -437,7 +303,7 @@ export class TreeEdit {
       pages.u16[i] = pages.u16[i] & ~DIRTY | flags;
       pages.u16[i + 3] = parent;
     }
-    this.#markDirty(level, n);
+    this.#path.markDirty(level, n);
     if (bytes < before) this.#rebalance(at, length);
     return true;
   }
@@ -445,14 +311,14 @@ export class TreeEdit {
   /** Adds a terminal that parts from the tree at `depth`. */
   #insert(at: number, length: number, value: Stored, depth: number): boolean {
     const pages = this.#pages;
-    let level = this.#top;
-    while (level > 1 && this.#depthAbove(level) > depth) level--;
-    this.#top = level;
-    this.#makeWritable(level);
+    let level = this.#path.top;
+    while (level > 1 && this.#path.depthAbove(level) > depth) level--;
+    this.#path.end(level);
+    this.#path.makeWritable(level);
     if (!this.#ensureRoom(level, 2, this.#recordBytes(length, value))) {
       return false;
     }
-    const f = this.#frames[level];
+    const f = this.#path.frames[level];
     let n = pages.root(f);
     while (pages.kind(f, n) === JOIN && pages.depth(f, n) < depth) {
       n =
@@ -473,28 +339,21 @@ export class TreeEdit {
       parent,
     );
     this.#relift(f, n, depth);
-    this.#markDirty(level, join);
+    this.#path.markDirty(level, join);
     return true;
-  }
-
-  /** Depth of the join above a level's root, in the page above. */
-  #depthAbove(level: number): number {
-    const f = this.#frames[level - 1];
-    const parent = this.#pages.parent(f, this.#entries[level]);
-    return parent === NONE ? -1 : this.#pages.depth(f, parent);
   }
 
   /** A page's root gets a join above it: its hash moves to its own cell. */
   #takeHome(level: number, n: number, newRootDepth: number): void {
     const pages = this.#pages;
-    const f = this.#frames[level], above = this.#frames[level - 1];
-    const entry = this.#entries[level];
+    const f = this.#path.frames[level], above = this.#path.frames[level - 1];
+    const entry = this.#path.entries[level];
     pages.copyHash(hashAt(above, entry), hashAt(f, n));
     const i = metaAt(above, entry), u16 = pages.u16;
     const flags = u16[i] & (DIRTY | EXTEND);
     u16[metaAt(f, n)] |= flags;
     if ((flags & EXTEND) !== 0) this.#moveExtended(above, entry, f, n);
-    this.#setEntryDepth(level - 1, entry, newRootDepth);
+    this.#path.setEntryDepth(level - 1, entry, newRootDepth);
   }
 
   /** Moves what is remembered of an EXTEND flag, and clears it at the source. */
@@ -544,16 +403,16 @@ export class TreeEdit {
 
   /** Takes a node, and the join above it, out of the tree. */
   #remove(level: number, n: number, keyAt: number): void {
-    const pages = this.#pages, f = this.#frames[level];
+    const pages = this.#pages, f = this.#path.frames[level];
     const join = pages.parent(f, n);
     if (join === NONE) {
-      this.#dropPage(level);
+      this.#path.dropPage(level);
       if (level > 1) {
-        return this.#remove(level - 1, this.#entries[level], keyAt);
+        return this.#remove(level - 1, this.#path.entries[level], keyAt);
       }
       pages.setChildPage(this.pool.anchorAt, ANCHOR_ENTRY, 0);
-      this.#setEntryDepth(0, ANCHOR_ENTRY, DEPTH_NONE);
-      this.#markDirty(0, ANCHOR_ENTRY);
+      this.#path.setEntryDepth(0, ANCHOR_ENTRY, DEPTH_NONE);
+      this.#path.markDirty(0, ANCHOR_ENTRY);
       return;
     }
     const i = metaAt(f, join), depth = pages.depth(f, join);
@@ -564,7 +423,7 @@ export class TreeEdit {
       this.#giveHome(level, sibling);
       pages.freeNode(f, n);
       pages.freeNode(f, join);
-      this.#extend(level - 1, this.#entries[level], depth, keyAt);
+      this.#extend(level - 1, this.#path.entries[level], depth, keyAt);
     } else {
       pages.replaceInParent(f, join, sibling);
       pages.freeNode(f, n);
@@ -576,26 +435,26 @@ export class TreeEdit {
   /** A node becomes its page's root: its hash moves to the entry above. */
   #giveHome(level: number, n: number): void {
     const pages = this.#pages, u16 = pages.u16;
-    const f = this.#frames[level], above = this.#frames[level - 1];
-    const entry = this.#entries[level];
+    const f = this.#path.frames[level], above = this.#path.frames[level - 1];
+    const entry = this.#path.entries[level];
     const i = metaAt(above, entry);
     const wasDirty = (u16[i] & DIRTY) !== 0;
     this.extended.delete(hashAt(above, entry));
     u16[i] &= ~(DIRTY | EXTEND);
     pages.setRoot(f, n);
     pages.copyHash(hashAt(f, n), hashAt(above, entry));
-    this.#setEntryDepth(level - 1, entry, this.#nodeDepth(f, n));
+    this.#path.setEntryDepth(level - 1, entry, this.#nodeDepth(f, n));
     const flags = u16[metaAt(f, n)] & (DIRTY | EXTEND);
     u16[i] |= flags;
     if ((flags & EXTEND) !== 0) this.#moveExtended(f, n, above, entry);
     // What lies above was dirty exactly when the old root was.
-    if (!wasDirty) this.#markAbove(level - 1, entry);
+    if (!wasDirty) this.#path.markAbove(level - 1, entry);
   }
 
   /** A delete at `depth` moved a node up: flags what its hash needs. */
   #extend(level: number, n: number, depth: number, keyAt: number): void {
-    const f = this.#frames[level], u16 = this.#pages.u16, i = metaAt(f, n);
-    this.#markAbove(level, n);
+    const f = this.#path.frames[level], u16 = this.#pages.u16, i = metaAt(f, n);
+    this.#path.markAbove(level, n);
     if ((u16[i] & (DIRTY | EXTEND)) !== 0) return;
     const own = this.#nodeDepth(f, n);
     if (this.#family === "eip7864") {
@@ -613,9 +472,9 @@ export class TreeEdit {
   #rebalance(at: number, length: number): void {
     const pages = this.#pages;
     for (;;) {
-      let level = this.#top, moved = false;
+      let level = this.#path.top, moved = false;
       while (level > 1 && !moved) {
-        if (pages.weight(this.#frames[level]) < this.#minFill) {
+        if (pages.weight(this.#path.frames[level]) < this.#minFill) {
           moved = !this.#dissolve(level);
         }
         level--;
@@ -624,17 +483,17 @@ export class TreeEdit {
       // Room had to be made, so the path is another one now.
       this.#lastAt = -1;
       this.#seek(at, length);
-      this.#makeWritable(this.#top);
+      this.#path.makeWritable(this.#path.top);
     }
-    if (this.#top >= 1) this.#collapseRoot();
+    if (this.#path.top >= 1) this.#collapseRoot();
   }
 
   /** Moves a page's tree into the page above; false when it had no room. */
   #dissolve(level: number): boolean {
-    const pages = this.#pages, f = this.#frames[level];
+    const pages = this.#pages, f = this.#path.frames[level];
     const nodes = pages.liveNodes(f), heap = pages.heapLive(f);
     if (!this.#ensureRoom(level - 1, nodes, heap)) return false;
-    const g = this.#frames[level - 1], entry = this.#entries[level];
+    const g = this.#path.frames[level - 1], entry = this.#path.entries[level];
     const flags = pages.u16[metaAt(g, entry)] & (DIRTY | EXTEND);
     const parent = pages.parent(g, entry);
     const n = pages.copySubtree(f, pages.root(f), g, this.#onMove);
@@ -643,27 +502,29 @@ export class TreeEdit {
     if ((flags & EXTEND) !== 0) this.#moveExtended(g, entry, g, n);
     pages.replaceInParent(g, entry, n);
     if (parent === NONE) {
-      this.#setEntryDepth(
+      this.#path.setEntryDepth(
         level - 2,
-        this.#entries[level - 1],
+        this.#path.entries[level - 1],
         this.#nodeDepth(g, n),
       );
     }
     pages.freeNode(g, entry);
-    this.#dropPage(level);
+    this.#path.dropPage(level);
     return true;
   }
 
   /** A root page that only leads to another page gives way to it. */
   #collapseRoot(): void {
-    const pages = this.#pages, f = this.#frames[1], anchor = this.#frames[0];
+    const pages = this.#pages,
+      f = this.#path.frames[1],
+      anchor = this.#path.frames[0];
     const n = pages.root(f);
     if (pages.kind(f, n) !== CHILD) return;
     const from = pages.record(f, n) >> 2;
     const to = pages.record(anchor, ANCHOR_ENTRY) >> 2;
     pages.u32.copyWithin(to, from, from + 3);
-    this.#setEntryDepth(0, ANCHOR_ENTRY, this.#nodeDepth(f, n));
-    this.#dropPage(1);
+    this.#path.setEntryDepth(0, ANCHOR_ENTRY, this.#nodeDepth(f, n));
+    this.#path.dropPage(1);
     this.#lastAt = -1;
   }
 
@@ -672,7 +533,7 @@ export class TreeEdit {
    * page is compacted or cut and the caller has to find its way anew.
    */
   #ensureRoom(level: number, nodes: number, heap: number): boolean {
-    const pages = this.#pages, f = this.#frames[level];
+    const pages = this.#pages, f = this.#path.frames[level];
     if (pages.fits(f, nodes, heap)) return true;
     this.#lastAt = -1;
     if (pages.fitsCompacted(f, nodes, heap)) {
@@ -685,9 +546,9 @@ export class TreeEdit {
 
   /** Puts a new root page above the root page. */
   #growRoot(): void {
-    const pages = this.#pages, anchor = this.#frames[0];
-    const below = this.#frames[1];
-    const f = this.#newPage();
+    const pages = this.#pages, anchor = this.#path.frames[0];
+    const below = this.#path.frames[1];
+    const f = this.#path.newPage();
     const n = pages.allocateNode(f);
     const i = metaAt(anchor, ANCHOR_ENTRY);
     pages.makeChild(f, n, pages.pageOf(below), pages.u16[i + 2], NONE);
@@ -695,10 +556,7 @@ export class TreeEdit {
     pages.copyHash(hashAt(anchor, ANCHOR_ENTRY), hashAt(f, n));
     pages.u16[metaAt(f, n)] |= pages.u16[i] & DIRTY;
     pages.setChildPage(anchor, ANCHOR_ENTRY, pages.pageOf(f));
-    this.#frames[1] = f;
-    this.#entries[1] = ANCHOR_ENTRY;
-    this.#frames[2] = below;
-    this.#entries[2] = n;
+    this.#path.insertRoot(f, n);
   }
 
   /** Cuts a level's page at its root join. */
@@ -708,7 +566,7 @@ export class TreeEdit {
       this.#growRoot();
       level = 2;
     }
-    const f = this.#frames[level], i = metaAt(f, pages.root(f));
+    const f = this.#path.frames[level], i = metaAt(f, pages.root(f));
     const left = pages.u16[i + 1], right = pages.u16[i + 2];
     const leftBytes = pages.subtreeWeight(f, left);
     const rightBytes = pages.subtreeWeight(f, right);
@@ -726,8 +584,8 @@ export class TreeEdit {
   /** Leaves the heavy half of a page in it and moves the rest up or out. */
   #divide(level: number, heavySide: number, cut: boolean): void {
     const pages = this.#pages, u16 = pages.u16;
-    const f = this.#frames[level], g = this.#frames[level - 1];
-    const root = pages.root(f), entry = this.#entries[level];
+    const f = this.#path.frames[level], g = this.#path.frames[level - 1];
+    const root = pages.root(f), entry = this.#path.entries[level];
     const heavy = u16[metaAt(f, root) + 1 + heavySide];
     const light = u16[metaAt(f, root) + 2 - heavySide];
     const join = pages.allocateNode(g);
@@ -756,7 +614,7 @@ export class TreeEdit {
   /** Makes a page of the subtree at `n`; returns its new entry in `g`. */
   #cutOff(f: number, n: number, g: number): number {
     const pages = this.#pages;
-    const page = this.#newPage();
+    const page = this.#path.newPage();
     const entry = pages.allocateNode(g);
     pages.makeChild(g, entry, pages.pageOf(page), DEPTH_NONE, NONE);
     this.#leadTo(f, n, g, entry);
@@ -772,12 +630,6 @@ export class TreeEdit {
     u16[metaAt(g, entry) + 2] = this.#nodeDepth(f, n);
     if ((u16[metaAt(f, n)] & EXTEND) !== 0) this.#moveExtended(f, n, g, entry);
   }
-}
-
-function doubled(list: Int32Array): Int32Array {
-  const longer = new Int32Array(2 * list.length);
-  longer.set(list);
-  return longer;
 }
 
 function copyBytes(

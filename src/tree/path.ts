@@ -1,0 +1,216 @@
+// This module is browser compatible.
+//
+// The way from the anchor down to where an edit works: one page a level, each
+// pinned, and the entry in the page above that leads to it. Level 0 is the anchor.
+// Along the path pages become this version's own, top down, and dirt is carried up.
+
+import {
+  AT_HEAP,
+  AT_LIVE,
+  AT_SLOTS,
+  DIRTY,
+  hashAt,
+  metaAt,
+  NONE,
+} from "./layout.ts";
+import type { Pages } from "./pages.ts";
+import type { PagePool } from "./pool.ts";
+
+/** The anchor's only node: the entry for the root page. */
+export const ANCHOR_ENTRY = 0;
+const ANCHOR_BYTES = 512;
+
+/** What a version's tree hangs on. */
+export interface TreeRoot {
+  /** Page number of the root page; 0 for the empty tree. */
+  page: number;
+  /** Depth of the topmost join, or `DEPTH_NONE`. */
+  depth: number;
+  /** Checksum of the root page, [low, high]; both 0 when not written yet. */
+  sum: [number, number];
+  /** The root: 32 bytes. */
+  hash: Uint8Array;
+}
+
+/** Who gives out page numbers and hears of what an edit replaces. */
+export interface EditHost {
+  /** A free page number. */
+  allocatePage(): number;
+  /** A page made by `birth` is no part of the new version. */
+  supersede(page: number, birth: number): void;
+  /** A terminal is about to be changed or deleted. */
+  before(f: number, n: number): void;
+}
+
+/** Levels of pages from the anchor down. */
+export class EditPath {
+  readonly #pool: PagePool;
+  readonly #pages: Pages;
+  readonly #host: EditHost;
+  /** Offset of each level's page. */
+  frames: Int32Array = new Int32Array(64);
+  /** In the page above each level, the entry that leads to it. */
+  entries: Int32Array = new Int32Array(64);
+  /** Deepest level. */
+  top = 0;
+  #writable = 0;
+  #birth = 0;
+
+  constructor(pool: PagePool, host: EditHost) {
+    this.#pool = pool;
+    this.#pages = pool.pages;
+    this.#host = host;
+    this.frames[0] = pool.anchorAt;
+  }
+
+  /** Hangs a tree on the anchor; `birth` is the version being made. */
+  start(root: TreeRoot, birth: number): void {
+    const pages = this.#pages, f = this.#pool.anchorAt;
+    pages.u8.fill(0, f, f + ANCHOR_BYTES);
+    pages.u16[f + AT_HEAP >> 1] = ANCHOR_BYTES;
+    pages.u16[f + AT_SLOTS >> 1] = 1;
+    pages.u16[f + AT_LIVE >> 1] = 1;
+    pages.makeChild(f, ANCHOR_ENTRY, root.page, root.depth, NONE);
+    pages.setRoot(f, ANCHOR_ENTRY);
+    const i = pages.record(f, ANCHOR_ENTRY) >> 2;
+    [pages.u32[i + 1], pages.u32[i + 2]] = root.sum;
+    pages.u8.set(root.hash, hashAt(f, ANCHOR_ENTRY));
+    this.#birth = birth;
+    this.top = 0;
+    this.#writable = 0;
+  }
+
+  /** The tree that hangs on the anchor. */
+  root(): TreeRoot {
+    const pages = this.#pages, f = this.#pool.anchorAt;
+    const cell = hashAt(f, ANCHOR_ENTRY);
+    const i = pages.record(f, ANCHOR_ENTRY) >> 2;
+    return {
+      page: pages.childPage(f, ANCHOR_ENTRY),
+      depth: pages.u16[metaAt(f, ANCHOR_ENTRY) + 2],
+      sum: [pages.u32[i + 1], pages.u32[i + 2]],
+      hash: pages.u8.slice(cell, cell + 32),
+    };
+  }
+
+  /** Whether the tree has no page. */
+  get isEmpty(): boolean {
+    return this.#pages.childPage(this.#pool.anchorAt, ANCHOR_ENTRY) === 0;
+  }
+
+  /** Makes a level the deepest. */
+  end(level: number): void {
+    this.top = level;
+    if (this.#writable > level) this.#writable = level;
+  }
+
+  /** A new empty page of this version. */
+  newPage(): number {
+    this.#pool.counters.pagesMade++;
+    return this.#pool.create(this.#host.allocatePage(), this.#birth);
+  }
+
+  /** Takes a level's page, this version's own, out of the tree. */
+  dropPage(level: number): void {
+    const page = this.#pages.pageOf(this.frames[level]);
+    this.#pool.drop(page);
+    this.#host.supersede(page, this.#birth);
+    this.end(level - 1);
+  }
+
+  /** Puts a new root page between the anchor and the root page. */
+  insertRoot(f: number, entry: number): void {
+    this.frames[2] = this.frames[1];
+    this.entries[2] = entry;
+    this.frames[1] = f;
+    this.entries[1] = ANCHOR_ENTRY;
+  }
+
+  /** Loads the page below an entry as the next level. */
+  enter(level: number, n: number): number {
+    const f = this.#pool.child(this.frames[level], n);
+    this.#pool.pin(f);
+    this.#pool.prefetch(f);
+    const next = level + 1;
+    if (next === this.frames.length) {
+      this.frames = doubled(this.frames);
+      this.entries = doubled(this.entries);
+    }
+    this.frames[next] = f;
+    this.entries[next] = n;
+    if (this.#writable > level) this.#writable = level;
+    return next;
+  }
+
+  /** Depth of a level's root join, as the entry above it says. */
+  rootDepth(level: number): number {
+    const n = this.entries[level];
+    return this.#pages.u16[metaAt(this.frames[level - 1], n) + 2];
+  }
+
+  /** Depth of the join above a level's root, in the page above. */
+  depthAbove(level: number): number {
+    const f = this.frames[level - 1];
+    const parent = this.#pages.parent(f, this.entries[level]);
+    return parent === NONE ? -1 : this.#pages.depth(f, parent);
+  }
+
+  setEntryDepth(level: number, n: number, depth: number): void {
+    this.#pages.u16[metaAt(this.frames[level], n) + 2] = depth;
+  }
+
+  /** Makes the pages of levels 1 to `level` this version's own. */
+  makeWritable(level: number): void {
+    const pages = this.#pages, pool = this.#pool;
+    for (let l = this.#writable + 1; l <= level; l++) {
+      const above = this.frames[l - 1], n = this.entries[l];
+      const f = this.frames[l];
+      const birth = pages.birthOf(f);
+      if (birth === this.#birth) {
+        pool.touch(f);
+        pages.setChildPage(above, n, pages.pageOf(f));
+        continue;
+      }
+      const page = this.#host.allocatePage();
+      this.frames[l] = pool.copy(f, page, this.#birth);
+      this.#host.supersede(pages.pageOf(f), birth);
+      pool.unpin(f);
+      pages.setChildPage(above, n, page);
+      pool.counters.pagesMade++;
+    }
+    if (this.#writable < level) this.#writable = level;
+  }
+
+  /** Marks a node and everything above it dirty. */
+  markDirty(level: number, n: number): void {
+    const u16 = this.#pages.u16;
+    let f = this.frames[level];
+    for (;;) {
+      const i = metaAt(f, n);
+      if ((u16[i] & DIRTY) !== 0) return;
+      u16[i] |= DIRTY;
+      const parent = u16[i + 3];
+      if (parent !== NONE) {
+        n = parent;
+      } else if (level === 0) {
+        return;
+      } else {
+        n = this.entries[level];
+        f = this.frames[--level];
+      }
+    }
+  }
+
+  /** Marks everything above a node dirty, but not the node itself. */
+  markAbove(level: number, n: number): void {
+    const parent = this.#pages.parent(this.frames[level], n);
+    if (parent !== NONE) this.markDirty(level, parent);
+    else if (level > 0) this.markDirty(level - 1, this.entries[level]);
+  }
+}
+
+function doubled(list: Int32Array): Int32Array {
+  const longer = new Int32Array(2 * list.length);
+  longer.set(list);
+  return longer;
+}

@@ -5,6 +5,7 @@
 // does about that. Specification: EIP-7864, "Tree structure" and "Node
 // merkelization".
 
+import { stemRules } from "./_stems.ts";
 import type { HashFunction, Scheme } from "./scheme.ts";
 import { hashPair, pairScheme, ZERO } from "./scheme.ts";
 
@@ -36,6 +37,7 @@ export function eip7864Scheme(
       keyBytesMax: 32,
       valueBytes: 32,
       hash,
+      rules: stemRules,
       terminal(key, slotRoot) {
         const stem = new Uint8Array(32);
         stem.set(key.subarray(0, 31));

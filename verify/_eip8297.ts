@@ -4,6 +4,7 @@
 // run of bits that its keys share, so there are no one-child levels.
 // Specification: EIP-8297, "Merkelization".
 
+import { prefixRules } from "./_prefixed.ts";
 import type { HashFunction, Scheme } from "./scheme.ts";
 import { packBits } from "./scheme.ts";
 
@@ -32,6 +33,7 @@ export function eip8297Scheme(
     keyBytesMax: 8192,
     valueBytes: 32,
     hash,
+    rules: prefixRules,
     terminal(key, value) {
       const message = new Uint8Array(1 + key.length + 32);
       message.set(key, 1);

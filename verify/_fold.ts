@@ -59,7 +59,7 @@ function parting(a: Node, b: Node): number {
   const end = Math.min(bitCount(a), bitCount(b));
   let bit = 0;
   while (bit < end && bitAt(a.key, bit) === bitAt(b.key, bit)) bit++;
-  if (bit === end) fail("prefix-key", "A key is a prefix of another");
+  if (bit === end) fail("prefix-key");
   return bit;
 }
 

@@ -4,8 +4,21 @@
 // from branches (0). Specification: Gray Paper 0.7, appendix D.2 (D.3: branch
 // B and leaf L).
 
+import { fail } from "./_bytes.ts";
+import type { Rules } from "./_rules.ts";
+import { AT, BRANCH, HASH, ROW } from "./_tree.ts";
 import type { HashFunction, Scheme } from "./scheme.ts";
 import { pairScheme } from "./scheme.ts";
+
+/** A left hash is written without its first bit, which is not hashed. */
+const jamRules: Rules = {
+  embedMax: 32,
+  leaf({ rows, data }, row, kind) {
+    if (
+      kind === HASH && rows[row - ROW] === BRANCH && data[rows[row + AT]] > 127
+    ) fail("left-bit");
+  },
+};
 
 /**
  * The 64 bytes of a branch: the first bit of the left hash is dropped.
@@ -73,6 +86,7 @@ export function jamScheme(
     keyBytesMax: 31,
     valueBytes: undefined,
     hash,
+    rules: jamRules,
     terminal: (key, value, hashed) =>
       hash(jamLeafNode(hash, key, value, hashed)),
   }, (left, right) => hash(jamBranchNode(left, right)));

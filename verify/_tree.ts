@@ -7,7 +7,7 @@
 
 import { fail } from "./_bytes.ts";
 import type { Item } from "./query.ts";
-import { comparePrefix, inside, isZeroStem, leftEnd, setBit } from "./query.ts";
+import { comparePrefix, endsBefore, setBit } from "./query.ts";
 import type { Scheme } from "./scheme.ts";
 
 /** Kinds of nodes, as in the tag stream. */
@@ -36,214 +36,156 @@ export const BITS = 6;
 /** Columns in a row. */
 export const ROW = 7;
 
+/** Most nodes of a tree, at four for each byte of tags. */
+export const NODES_MAX = 0x200000;
+
 /** Most bytes of a value that stands in a proof. */
 export const VALUE_MAX = 1024;
 
-/** Reads the tree at `start` of `data`; the rows, in pre-order. */
-export function parseTree(
-  scheme: Scheme,
-  data: Uint8Array,
-  start: number,
-  items: readonly Item[],
-  nodesMax: number,
-): Int32Array {
-  return new Parser(scheme, data, start, items, nodesMax).run();
-}
+/** Reads one tree. Its fields are where it is; `rows` is what it found. */
+export class Parser {
+  declare readonly scheme: Scheme;
+  declare readonly data: Uint8Array;
+  declare readonly items: readonly Item[];
+  declare readonly rows: Int32Array;
+  /** Bits that lead to the node; the first `depth` count. */
+  declare readonly path: Uint8Array;
+  declare readonly pending: number[];
+  /** Next tag, and the end of the tags; next byte of the payload. */
+  declare tag: number;
+  declare tagEnd: number;
+  declare at: number;
+  declare row: number;
+  declare depth: number;
+  /** Items that reach the node. */
+  declare from: number;
+  declare to: number;
 
-class Parser {
-  readonly rows: Int32Array;
-  readonly path: Uint8Array;
-  readonly stems: boolean;
-  readonly prefixed: boolean;
-  readonly tagEnd: number;
-  readonly pending: number[] = [];
-  tag: number;
-  at: number;
-  row = 0;
-  depth = 0;
-  known = 0;
-  from = 0;
-  to: number;
-  left = false;
-  slots = false;
-
+  /** Starts at `start` of `data`. */
   constructor(
-    readonly scheme: Scheme,
-    readonly data: Uint8Array,
+    scheme: Scheme,
+    data: Uint8Array,
     start: number,
-    readonly items: readonly Item[],
-    nodesMax: number,
+    items: readonly Item[],
   ) {
+    this.scheme = scheme;
+    this.data = data;
+    this.items = items;
     this.at = start;
     const tagBytes = this.u16() * 65536 + this.u16();
-    if (!(tagBytes * 4 <= nodesMax)) fail("limit", "Too many nodes");
+    if (tagBytes * 4 > NODES_MAX) fail("limit");
     this.tag = 4 * this.take(tagBytes);
     this.tagEnd = 4 * this.at;
     this.rows = new Int32Array(4 * ROW * tagBytes);
     this.path = new Uint8Array(scheme.keyBytesMax);
+    this.pending = [];
+    this.row = this.depth = this.from = 0;
     this.to = items.length;
-    this.stems = scheme.family === "eip7864";
-    this.prefixed = scheme.family === "eip8297";
   }
 
   /** Passes over `count` bytes; the offset of the first. */
   take(count: number): number {
     const at = this.at;
-    this.at += count;
-    if (this.at > this.data.length) fail("truncated", "Proof is too short");
+    if ((this.at += count) > this.data.length) fail("truncated");
     return at;
   }
 
+  /** Two bytes, the high one first. */
   u16(): number {
     const at = this.take(2);
     return this.data[at] << 8 | this.data[at + 1];
   }
 
+  /** The next tag. */
   two(): number {
-    if (this.tag >= this.tagEnd) fail("tags", "Too few tags");
+    if (this.tag >= this.tagEnd) fail("tags");
     const shift = 6 - 2 * (this.tag & 3);
     return this.data[this.tag++ >> 2] >> shift & 3;
   }
 
+  /** Reads the tree to its end; one row a node. */
   run(): Int32Array {
-    const { rows, pending } = this;
+    const { rows, pending, scheme: { rules } } = this;
     for (;;) {
       const row = this.row;
-      const kind = rows[row + KIND] = this.two();
+      const kind = rows[row] = this.two();
       this.row += ROW;
-      this.trim();
+      this.reach();
       rows[row + DEPTH] = this.depth;
       rows[row + FROM] = this.from;
       rows[row + TO] = this.to;
       if (kind === BRANCH) this.branch(row);
-      else if (kind !== TERMINAL || this.terminal(row)) {
-        if (kind === HASH) this.hash(row);
-        else if (!kind && this.prefixed && row) fail("empty", "Empty below");
+      else if (
+        kind !== TERMINAL ||
+        (rules.terminal ?? readTerminal)(this, row)
+      ) {
+        if (kind === HASH) rows[row + AT] = this.take(32);
+        rules.leaf?.(this, row, kind);
         if (!pending.length) break;
         this.turnRight();
       }
     }
-    while (this.tag & 3) if (this.two()) fail("tags", "Tags are not padded");
+    while (this.tag & 3) if (this.two()) fail("tags");
     if (this.tag !== this.tagEnd || this.at !== this.data.length) {
-      fail("trailing", "Proof goes on after its tree");
+      fail("trailing");
     }
     return rows.subarray(0, this.row);
   }
 
-  /** Drops the items that do not reach the node at `path`. */
-  trim(): void {
-    const { items, path, depth, known } = this;
+  /**
+   * Finds the items that reach the node, of those that reach its parent. Nodes
+   * come in the order of the first keys that they may hold, so what ends
+   * before one of them ends before all that follow.
+   */
+  reach(): void {
+    const { items, path, depth } = this;
     while (
-      this.from < this.to && !inside(items[this.from], path, depth, known)
-    ) {
-      this.from++;
+      this.from < items.length && endsBefore(items[this.from], path, depth)
+    ) this.from++;
+    let from = this.from;
+    while (from < this.to) {
+      const middle = (from + this.to) >> 1;
+      if (comparePrefix(items[middle].lo, path, depth) > 0) this.to = middle;
+      else from = middle + 1;
     }
-    while (
-      this.from + 1 < this.to && !inside(items[this.to - 1], path, depth, known)
-    ) this.to--;
-  }
-
-  hash(row: number): void {
-    const { data } = this;
-    const at = this.rows[row + AT] = this.take(32);
-    let end = at;
-    while (end < at + 32 && !data[end]) end++;
-    if (end === at + 32) fail("zero-hash", "A hash is zero");
-    if (this.left && this.scheme.family === "jam" && data[at] > 127) {
-      fail("left-bit", "First bit of a left hash is set");
-    }
-    this.left = false;
   }
 
   branch(row: number): void {
-    const { rows, path, data } = this;
-    if (this.prefixed) {
-      const bits = rows[row + BITS] = this.u16();
-      const at = rows[row + AT] = this.take((bits + 7) >> 3);
-      const top = this.depth;
-      this.depth = rows[row + DEPTH] = top + bits;
-      this.checkDepth();
-      for (let i = 0; i < bits; i++) {
-        setBit(path, top + i, data[at + (i >> 3)] >> (7 - (i & 7)) & 1);
-      }
-      if (bits & 7 && data[this.at - 1] & 0xff >> (bits & 7)) {
-        fail("padding", "Prefix is not padded with zeros");
-      }
-      this.known = top;
-      this.trim();
-    } else this.checkDepth();
-    const depth = this.depth++;
-    setBit(path, depth, 0);
-    const { from, to } = this;
-    this.to = leftEnd(this.items, from, to, path, depth);
-    this.pending.push(row, Math.max(from, this.to - 1), to);
-    this.known = depth;
-    this.left = true;
-  }
-
-  checkDepth(): void {
-    const bits = this.stems && !this.slots ? 248 : 8 * this.path.length;
-    if (this.depth >= bits) fail("depth", "Tree is too deep");
+    const { path, scheme: { rules } } = this;
+    rules.branch?.(this, row);
+    if (this.depth >= 8 * path.length) fail("depth");
+    setBit(path, this.depth++, 0);
+    this.pending.push(row);
   }
 
   turnRight(): void {
-    const { rows, pending } = this;
-    this.to = pending.pop()!;
-    this.from = pending.pop()!;
-    const row = pending.pop()!;
+    const { rows } = this;
+    const row = this.pending.pop()!;
+    const depth = rows[row + DEPTH];
     rows[row + SIZE] = this.row;
-    const depth = this.known = rows[row + DEPTH];
     setBit(this.path, depth, 1);
     this.depth = depth + 1;
-    this.slots = this.stems && depth > 247;
-    this.left = false;
+    this.to = rows[row + TO];
   }
 
-  /** Reads a terminal; false when a slot tree follows. */
-  terminal(row: number): boolean {
-    const { rows, scheme } = this;
-    this.left = false;
-    if (this.slots) {
-      if (this.depth < 256) fail("depth", "Slot leaf above the last level");
-      rows[row + AT] = this.take(32);
-      rows[row + SIZE] = 32;
-      return true;
-    }
-    const form = this.stems || this.prefixed ? 1 : this.two();
-    if (form > 2) fail("form", "Unknown form of a value");
-    const size = form === 2 ? this.u16() : form ? 32 : -1;
-    if (size > VALUE_MAX || form === 2 && size === 32) {
-      fail("form", "Value stands in the wrong form");
-    }
-    const length = this.stems
-      ? 31
-      : this.prefixed
-      ? this.u16()
-      : scheme.keyBytesMax;
-    this.key(row, length);
-    rows[row + SIZE] = size;
-    if (!this.stems) this.take(size < 0 ? 32 : size);
-    return !this.stems;
-  }
-
-  /** Reads the key of a terminal, which must lie on the path. */
-  key(row: number, length: number): void {
-    const { rows, path, depth } = this;
+  /** Reads the key of a terminal, which must lie on the path; a view. */
+  key(row: number, length: number): Uint8Array {
+    const { rows, depth, path } = this;
     const at = rows[row + AT] = this.take(length);
-    const key = this.data.subarray(at, this.at);
     rows[row + BITS] = length;
-    if (
-      !length || length > path.length || depth > 8 * length ||
-      comparePrefix(key, path, depth)
-    ) fail("path", "Terminal is off its path");
-    if (this.stems) {
-      if (isZeroStem(key)) {
-        fail("zero-stem", "The all-zero stem proves nothing");
-      }
-      path.set(key);
-      this.known = depth;
-      this.depth = 248;
-      this.slots = true;
-    }
+    const key = this.data.subarray(at, this.at);
+    if (comparePrefix(key, path, depth) || depth > 8 * length) fail("path");
+    return key;
   }
+}
+
+/** A terminal: key, and value or hash. */
+function readTerminal(parser: Parser, row: number): boolean {
+  const form = parser.two();
+  const size = form === 2 ? parser.u16() : form ? 32 : -1;
+  if (form > 2 || size > VALUE_MAX || form === 2 && size === 32) fail("form");
+  parser.rows[row + SIZE] = size;
+  parser.key(row, parser.path.length);
+  parser.take(size < 0 ? 32 : size);
+  return true;
 }

@@ -16,14 +16,15 @@ import {
   EMPTY,
   FROM,
   HASH,
-  parseTree,
+  Parser,
   ROW,
   SIZE,
   TERMINAL,
   TO,
 } from "./_tree.ts";
-import { hidesStem, isOnPath, isSlot, keyAt } from "./partial_tree.ts";
-import type { PartialTree } from "./partial_tree.ts";
+import { passes } from "./_prefixed.ts";
+import { hidesStem } from "./_stems.ts";
+import { keyAt, type PartialTree } from "./partial_tree.ts";
 import { type Item, pointItem } from "./query.ts";
 import { copyKey } from "./query.ts";
 import { packBits, ZERO } from "./scheme.ts";
@@ -95,16 +96,16 @@ export function sortWrites(
   writes: readonly Write[],
 ): Write[] {
   const out = writes.map(({ key, value }) => {
-    const bytes = value && copyBytes(value, 2 ** 29, "Value");
+    const bytes = value && copyBytes(value, 2 ** 29, 0, "value");
     if (bytes && bytes.length !== (scheme.valueBytes ?? bytes.length)) {
-      fail("value", `Value has the wrong length: ${bytes.length} bytes`);
+      fail("value");
     }
     return { key: copyKey(scheme, key), value: bytes };
   });
   out.sort((a, b) => compareBytes(a.key, b.key));
   for (let i = 1; i < out.length; i++) {
     if (!compareBytes(out[i - 1].key, out[i].key)) {
-      fail("duplicate", "A key is written twice");
+      fail("duplicate");
     }
   }
   return out;
@@ -135,7 +136,7 @@ class Update {
     readonly items: readonly Item[],
   ) {
     const { scheme, data, start } = tree;
-    this.rows = parseTree(scheme, data, start, items, Infinity);
+    this.rows = new Parser(scheme, data, start, items).run();
     this.parts = new Array(this.rows.length / ROW);
     this.needs = new Uint8Array(this.parts.length);
     this.family = scheme.family;
@@ -148,11 +149,15 @@ class Update {
       const written = rows[row + FROM] < rows[row + TO];
       if (rows[row] === BRANCH) {
         parts[i] = written ? this.branch(row) : this.unchanged(row);
-      } else if (isSlot(this.tree, row)) parts[i] = this.slot(row, written);
+      } else if (this.isSlot(row)) parts[i] = this.slot(row, written);
       else if (written) parts[i] = this.leaf(row);
       else parts[i] = this.unchanged(row);
     }
     return parts[0].hash;
+  }
+
+  isSlot(row: number): boolean {
+    return !!this.tree.scheme.rules.isSlot?.(this.rows, row);
   }
 
   /** The node at `row` as it was. */
@@ -192,7 +197,7 @@ class Update {
     if (!written) {
       return { kind: kind && BRANCH, hash: hashes[row / ROW], shown };
     }
-    if (kind === HASH) fail("not-covered", "A write is not covered");
+    if (kind === HASH) fail("not-covered");
     const nodes: Node[] = [];
     for (let i = rows[row + FROM]; i < rows[row + TO]; i++) {
       const { key, value } = writes[i];
@@ -207,7 +212,7 @@ class Update {
   leaf(row: number): Part {
     const { rows, parts, tree, family } = this;
     const kind = rows[row];
-    if (kind === HASH) fail("not-covered", "A write is not covered");
+    if (kind === HASH) fail("not-covered");
     const key = kind ? keyAt(tree, row) : undefined;
     let old: Node | undefined;
     if (key && family === "eip7864") {
@@ -237,7 +242,7 @@ class Update {
     const nodes: Node[] = [];
     for (let i = rows[row + FROM]; i < rows[row + TO]; i++) {
       const { key, value } = writes[i];
-      if (rows[row] === BRANCH && isOnPath(tree, row, key)) continue;
+      if (rows[row] === BRANCH && passes(tree, row, key)) continue;
       if (scheme.valueBytes && this.family === "eip7864") {
         const stem = key.subarray(0, 31);
         if (oldKey && !compareBytes(stem, oldKey)) continue;
@@ -306,7 +311,7 @@ class Update {
     const { rows, writes, tree } = this;
     for (let i = rows[row + FROM]; i < rows[row + TO]; i++) {
       if (hidesStem(tree, row, writes[i].key, writes[i].key)) {
-        fail("stem-as-branch", "A stem stands as a branch");
+        fail("stem-as-branch");
       }
     }
   }
@@ -316,15 +321,15 @@ class Update {
    * a tree without tags) came to be; then it must be known.
    */
   need(i: number, sibling: number, row: number): void {
-    const { rows, parts, family, tree } = this;
+    const { rows, parts, family } = this;
     const stems = family === "eip7864";
     if (
       !rows[i * ROW] || !parts[i].kind || family === "nomt" ||
-      isSlot(tree, row) || !rows[sibling * ROW] === !parts[sibling].kind ||
+      this.isSlot(row) || !rows[sibling * ROW] === !parts[sibling].kind ||
       parts[sibling].kind && !stems
     ) return;
     if (stems ? !parts[i].shown : parts[i].kind === HASH) {
-      fail("survivor", "A node that moves is not opened");
+      fail("survivor");
     }
     this.needs[i] = 1;
   }

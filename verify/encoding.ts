@@ -21,5 +21,6 @@
 export { compareBytes } from "./_bytes.ts";
 export { BRANCH, EMPTY, HASH, TERMINAL, VALUE_MAX } from "./_tree.ts";
 export * from "./query.ts";
+export * from "./ranges.ts";
 export { PROOF_VERSION } from "./verify.ts";
 export { WITNESS_VERSION } from "./witness.ts";

@@ -10,10 +10,10 @@ import {
   BITS,
   BRANCH,
   DEPTH,
+  EMPTY,
   FROM,
   HASH,
-  KIND,
-  parseTree,
+  Parser,
   ROW,
   SIZE,
   TERMINAL,
@@ -21,9 +21,9 @@ import {
   VALUE_MAX,
 } from "./_tree.ts";
 import type { Item } from "./query.ts";
-import { comparePrefix, copyKey } from "./query.ts";
+import { copyKey, inside } from "./query.ts";
 import type { Scheme } from "./scheme.ts";
-import { bitAt, packBits, ZERO } from "./scheme.ts";
+import { bitAt, ZERO } from "./scheme.ts";
 
 /** A value that is proven to be stored under a key. */
 export interface Present {
@@ -61,7 +61,7 @@ export type Verdict =
  * assertEquals(tree.get(new Uint8Array(32)).status, "absent");
  * ```
  */
-export class PartialTree {
+export interface PartialTree {
   /** The scheme that it was verified under. */
   readonly scheme: Scheme;
   /** Bytes that the tree was read from. Internal. */
@@ -72,41 +72,36 @@ export class PartialTree {
   readonly items: readonly Item[];
   /** One row a node, in pre-order. Internal. */
   readonly rows: Int32Array;
-  /** Hash of each node. Internal. */
-  readonly hashes: Uint8Array[];
-
-  /** Reads and hashes a tree. Internal: use `decodePartial`. */
-  constructor(
-    scheme: Scheme,
-    data: Uint8Array,
-    start: number,
-    items: readonly Item[],
-    nodesMax: number,
-  ) {
-    this.scheme = scheme;
-    this.data = data;
-    this.start = start;
-    this.items = items;
-    this.rows = parseTree(scheme, data, start, items, nodesMax);
-    this.hashes = hashRows(this);
-  }
-
-  /** Root of the tree, 32 bytes, a copy. */
-  get root(): Uint8Array {
-    return this.hashes[0].slice();
-  }
-
+  /** Hash of each node; the first is the root. Internal. */
+  readonly hashes: readonly Uint8Array[];
   /**
-   * What the tree knows of `key`.
-   *
-   * @param key A key of the scheme.
-   * @returns The value, or that the key is absent, or that the tree cannot say.
-   * @throws {ProofError} `key` for a key that the scheme does not have;
-   * `zero-stem` and `stem-as-branch` for absences that rules R4 and R1 refuse.
+   * What the tree knows of `key`: the value, or that the key is absent, or
+   * that the tree cannot say. Throws `ProofError`: `input` or `key` for what is
+   * no key of the scheme, `zero-stem` and `stem-as-branch` for absences that
+   * rules R4 and R1 refuse.
    */
-  get(key: Uint8Array): Verdict {
-    return lookUp(this, copyKey(this.scheme, key));
-  }
+  readonly get: (key: Uint8Array) => Verdict;
+}
+
+/** Reads the tree at `start` of `data` and hashes it. Internal. */
+export function readTree(
+  scheme: Scheme,
+  data: Uint8Array,
+  start: number,
+  items: readonly Item[],
+): PartialTree {
+  const hashes: Uint8Array[] = [];
+  const tree: PartialTree = {
+    scheme,
+    data,
+    start,
+    items,
+    rows: new Parser(scheme, data, start, items).run(),
+    hashes,
+    get: (key) => lookUp(tree, copyKey(scheme, key)),
+  };
+  hashRows(tree, hashes);
+  return tree;
 }
 
 /** Key, or stem, of the terminal at `row`; a view. Internal. */
@@ -119,163 +114,108 @@ export function valueAt(rows: Int32Array, row: number): number {
   return rows[row + AT] + rows[row + BITS];
 }
 
-/** Whether the branch or leaf at `row` is of a stem's slot tree. Internal. */
-export function isSlot({ scheme, rows }: PartialTree, row: number): boolean {
-  return scheme.family === "eip7864" &&
-    rows[row + DEPTH] > (rows[row + KIND] === BRANCH ? 247 : 248);
+/** The value, or its hash, of the terminal at `row`; a view. Internal. */
+export function valueOf({ rows, data }: PartialTree, row: number): Uint8Array {
+  const at = valueAt(rows, row);
+  const size = rows[row + SIZE];
+  return data.subarray(at, at + (size < 0 ? 32 : size));
+}
+
+function lookUp(tree: PartialTree, key: Uint8Array): Verdict {
+  const { rows, scheme: { rules } } = tree;
+  let row = 0;
+  for (;;) {
+    if (rows[row] === HASH) return { status: "not covered" };
+    const next = (rules.step ?? stepRow)(tree, row, key);
+    if (next === row) return present(tree, row);
+    if (next < 0) {
+      rules.absent?.(tree, key);
+      return { status: "absent" };
+    }
+    row = next;
+  }
 }
 
 /**
- * Rule R1: whether the left child of the branch at `row` reads as the stem of
- * a key in [lo, hi], so that the "branch" may be that stem's node. Internal.
+ * Where the path of `key` goes on from `row`: a child; `row` itself, the
+ * terminal of `key`; -1, nowhere. Internal.
  */
-export function hidesStem(
-  { rows, hashes }: PartialTree,
-  row: number,
-  lo: Uint8Array,
-  hi: Uint8Array,
-): boolean {
-  const left = hashes[row / ROW + 1];
-  return !left[31] && rows[row + ROW] > 0 && rows[row + DEPTH] < 248 &&
-    comparePrefix(lo, left, 248) <= 0 && comparePrefix(hi, left, 248) >= 0;
-}
-
-/** {@linkcode PartialTree.get} of a key already copied. Internal. */
-function lookUp(tree: PartialTree, key: Uint8Array): Verdict {
-  const { rows, scheme } = tree;
-  const stems = scheme.family === "eip7864";
-  let row = 0;
-  let hidden = false;
-  for (;;) {
-    const kind = rows[row];
-    if (kind === HASH) return { status: "not covered" };
-    if (kind === BRANCH && isOnPath(tree, row, key)) {
-      const turn = bitAt(key, rows[row + DEPTH]);
-      if (stems && turn && rows[row + ROW] === HASH) {
-        hidden ||= hidesStem(tree, row, key, key);
-      }
-      row = turn ? rows[row + SIZE] : row + ROW;
-    } else if (kind === TERMINAL && isSlot(tree, row)) {
-      return present(tree, row);
-    } else if (
-      kind === TERMINAL &&
-      !compareBytes(keyAt(tree, row), stems ? key.subarray(0, 31) : key)
-    ) {
-      if (!stems) return present(tree, row);
-      row += ROW;
-    } else {
-      if (hidden) fail("stem-as-branch", "A stem stands as a branch");
-      return { status: "absent" };
-    }
-  }
-}
-
-/** Whether `key` shares the prefix of the branch at `row` and outlasts it. Internal. */
-export function isOnPath(
-  { rows, data }: PartialTree,
+export function stepRow(
+  tree: PartialTree,
   row: number,
   key: Uint8Array,
-): boolean {
-  const bits = rows[row + BITS];
-  const depth = rows[row + DEPTH];
-  const at = rows[row + AT];
-  return 8 * key.length > depth && !(bits && compareBytes(
-    packBits(key, depth - bits, bits),
-    data.subarray(at, at + ((bits + 7) >> 3)),
-  ));
+): number {
+  const { rows } = tree;
+  if (rows[row] === BRANCH) {
+    return bitAt(key, rows[row + DEPTH]) ? rows[row + SIZE] : row + ROW;
+  }
+  return rows[row] && !compareBytes(keyAt(tree, row), key) ? row : -1;
 }
 
 /** The verdict that the terminal or slot leaf at `row` gives. */
-function present(
-  { rows, data, items, scheme }: PartialTree,
-  row: number,
-): Present {
-  const at = valueAt(rows, row);
-  const size = rows[row + SIZE];
-  const found = data.slice(at, at + (size < 0 ? 32 : size));
-  if (size >= 0) {
-    return {
-      status: "present",
-      value: found,
-      valueHash: undefined,
-      matches: (value) => !compareBytes(value, found),
-    };
-  }
-  let min = scheme.family === "jam" ? 32 : -1;
-  for (let i = rows[row + FROM]; i < rows[row + TO]; i++) {
-    if (items[i].wanted) min = VALUE_MAX;
-  }
+function present(tree: PartialTree, row: number): Present {
+  const { rows, scheme } = tree;
+  const bytes = valueOf(tree, row).slice();
+  const held = rows[row + SIZE] >= 0;
+  const max = heldMax(tree, row);
   return {
     status: "present",
-    value: undefined,
-    valueHash: found,
+    value: held ? bytes : undefined,
+    valueHash: held ? undefined : bytes,
     matches: (value) =>
-      value.length > min && !compareBytes(scheme.hash(value), found),
+      held
+        ? !compareBytes(value, bytes)
+        : value.length > max && !compareBytes(scheme.hash(value), bytes),
   };
 }
 
-/** Hash of every node, children before parents; checks what pairs up. */
-function hashRows(tree: PartialTree): Uint8Array[] {
-  const { scheme, rows, data } = tree;
-  const hashes: Uint8Array[] = new Array(rows.length / ROW);
-  const stems = scheme.family === "eip7864";
-  let opened = false;
-  for (let row = rows.length - ROW, i = hashes.length; i--; row -= ROW) {
+/** Longest value that would stand at `row`, and not its hash. Internal. */
+export function heldMax(tree: PartialTree, row: number): number {
+  const { rows, items, scheme } = tree;
+  const key = keyAt(tree, row);
+  for (let i = rows[row + FROM]; i < rows[row + TO]; i++) {
+    if (items[i].wanted && inside(items[i], key, 8 * key.length)) {
+      return VALUE_MAX;
+    }
+  }
+  return scheme.rules.embedMax;
+}
+
+/** Hash of every node, children before parents. */
+function hashRows(tree: PartialTree, hashes: Uint8Array[]): void {
+  const { rows, data, scheme: { rules } } = tree;
+  hashes.length = rows.length / ROW;
+  for (let row = rows.length; row;) {
+    row -= ROW;
     const kind = rows[row];
     const at = rows[row + AT];
     let hash = ZERO;
-    if (kind === HASH) hash = data.subarray(at, at + 32);
-    else if (kind === BRANCH) hash = hashBranch(tree, row, hashes);
-    else if (kind === TERMINAL) {
-      if (!stems) {
-        const value = valueAt(rows, row);
-        const size = rows[row + SIZE];
-        hash = scheme.terminal(
-          data.subarray(at, value),
-          data.subarray(value, value + (size < 0 ? 32 : size)),
-          size < 0,
-        );
-      } else if (isSlot(tree, row)) {
-        hash = scheme.hash(data.subarray(at, at + 32));
-        opened = true;
-      } else {
-        if (!opened) fail("stem-unopened", "A stem opens no present slot");
-        hash = scheme.terminal(data.subarray(at, at + 31), hashes[i + 1], true);
-        opened = false;
-      }
-    }
-    hashes[i] = hash;
+    if (kind === HASH) {
+      hash = data.subarray(at, at + 32);
+      if (!compareBytes(hash, ZERO)) fail("zero-hash");
+    } else if (kind === BRANCH) hash = hashBranch(tree, row);
+    else if (kind) hash = (rules.hash ?? hashTerminal)(tree, row);
+    hashes[row / ROW] = hash;
   }
-  return hashes;
 }
 
-/** Hash of the branch at `row`. */
-function hashBranch(
-  tree: PartialTree,
-  row: number,
-  hashes: Uint8Array[],
-): Uint8Array {
-  const { scheme, rows, data } = tree;
-  const right = rows[row + SIZE];
-  const leftHash = hashes[row / ROW + 1];
-  const rightHash = hashes[right / ROW];
-  const leftKind = rows[row + ROW];
-  const rightKind = rows[right];
-  if (!leftKind || !rightKind) {
-    const kind = leftKind || rightKind;
-    if (!kind) fail("empty", "A branch has no child");
-    const only = leftKind ? leftHash : rightHash;
-    if (
-      !isSlot(tree, row) &&
-      (kind === TERMINAL || scheme.family === "nomt" && only[0] > 127)
-    ) fail("lone-terminal", "A terminal has no sibling");
-  }
+function hashTerminal(tree: PartialTree, row: number): Uint8Array {
+  const hashed = tree.rows[row + SIZE] < 0;
+  return tree.scheme.terminal(keyAt(tree, row), valueOf(tree, row), hashed);
+}
+
+/** Hash of the branch at `row`; its children must not fit in less. */
+function hashBranch(tree: PartialTree, row: number): Uint8Array {
+  const { scheme: { rules, branch }, rows, data, hashes } = tree;
+  const next = rows[row + SIZE];
+  const [left, right] = [hashes[row / ROW + 1], hashes[next / ROW]];
+  const [l, r] = [rows[row + ROW], rows[next]];
+  if (
+    (!l || !r) && !(l + r && rules.isSlot?.(rows, row)) &&
+    (l + r === EMPTY || l + r === TERMINAL ||
+      rules.tagged && (left[0] | right[0]) > 127)
+  ) fail("lone");
   const bits = rows[row + BITS];
-  return scheme.branch(
-    leftHash,
-    rightHash,
-    bits ? data.subarray(rows[row + AT]) : ZERO,
-    bits,
-    0,
-  );
+  const prefix = bits ? data.subarray(rows[row + AT]) : ZERO;
+  return branch(left, right, prefix, bits, 0);
 }

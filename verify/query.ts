@@ -31,7 +31,7 @@ export interface Item {
   /** Upper end, as if followed by one bits. */
   hi: Uint8Array;
   /** Whether this is one key (`lo` = `hi`) and not a range. */
-  readonly point: boolean;
+  point: boolean;
   /** Whether the proof gives values, not just the hashes of values. */
   wanted: boolean;
 }
@@ -39,23 +39,13 @@ export interface Item {
 /**
  * Copies a key and checks its length. Internal.
  *
- * @throws {ProofError} `key` when the length is not one of the scheme's, or
- * when it is in the all-zero stem (rule R4).
+ * @throws {ProofError} `key` when the length is not one of the scheme's;
+ * `zero-stem` (rule R4).
  */
 export function copyKey(scheme: Scheme, key: unknown): Uint8Array {
-  const out = copyBytes(key, scheme.keyBytesMax, "Key");
-  if (out.length < scheme.keyBytesMin) {
-    fail("key", `Key is too short: ${out.length} bytes`);
-  }
-  if (scheme.family === "eip7864" && isZeroStem(out)) {
-    fail("zero-stem", "The all-zero stem proves nothing");
-  }
+  const out = copyBytes(key, scheme.keyBytesMax, scheme.keyBytesMin, "key");
+  scheme.rules.key?.(out);
   return out;
-}
-
-/** Whether the first 31 bytes are zero. Internal. */
-export function isZeroStem(key: Uint8Array): boolean {
-  return key.subarray(0, 31).every((byte) => !byte);
 }
 
 /** One key as an item. Internal. */
@@ -66,62 +56,50 @@ export function pointItem(key: Uint8Array, wanted: boolean): Item {
 /** One range as an item. Internal. */
 export function rangeItem(scheme: Scheme, { gte, lt }: KeyRange): Item {
   const { keyBytesMin: min, keyBytesMax: max } = scheme;
-  const bound = (key: Uint8Array | undefined): Uint8Array => {
-    const out = copyBytes(key ?? new Uint8Array(0), max, "Bound");
-    if (key && out.length < min) fail("key", "Bound is too short");
-    return out;
-  };
-  const lo = bound(gte);
-  let hi = bound(lt);
+  const bound = (key: Uint8Array): Uint8Array =>
+    copyBytes(key, max, min, "key");
+  const none = new Uint8Array(min);
+  const lo = gte ? bound(gte) : none;
+  let hi: Uint8Array = none.subarray(0, 0);
   if (lt) {
-    const first = gte ? lo : new Uint8Array(min);
-    if (compareBytes(first, hi) >= 0) fail("query", "Range is empty");
-    hi = before(hi, min < max);
+    hi = bound(lt);
+    if (compareBytes(lo, hi) >= 0) fail("query");
+    let length = hi.length;
+    if (min < max && !hi[length - 1]) length--;
+    else {
+      while (!hi[length - 1]) length--;
+      hi[length - 1]--;
+    }
+    hi = hi.subarray(0, length);
   }
   return { lo, hi, point: false, wanted: true };
 }
 
-/** The closed upper end below the open end `lt`, which it may change. */
-function before(lt: Uint8Array, variable: boolean): Uint8Array {
-  let length = lt.length;
-  if (variable && !lt[length - 1]) return lt.subarray(0, length - 1);
-  while (!lt[length - 1]) length--;
-  lt[length - 1]--;
-  return lt.subarray(0, length);
-}
-
-/** Whether an interval that ends at `a` ends before one that ends at `b`. */
-function endsBefore(a: Uint8Array, b: Uint8Array): boolean {
-  const order = comparePrefix(a, b, 8 * b.length);
-  return order < 0 || (order === 0 && a.length > b.length);
-}
-
 /** Sorts items and merges those that overlap. Internal. */
 export function sortItems(items: Item[]): Item[] {
-  items.sort((a, b) => compareBytes(a.lo, b.lo) || +a.point - +b.point);
   const out: Item[] = [];
   let last: Item | undefined;
-  for (const item of items) {
-    if (last && !last.point && reaches(last, item.lo)) {
-      if (!item.point && endsBefore(last.hi, item.hi)) last.hi = item.hi;
-    } else if (last?.point && item.point && !compareBytes(last.lo, item.lo)) {
-      last.wanted ||= item.wanted;
+  for (const item of items.sort((a, b) => compareBytes(a.lo, b.lo))) {
+    const { lo, hi, point, wanted } = item;
+    if (
+      last &&
+      (last.point
+        ? !compareBytes(last.lo, lo)
+        : comparePrefix(last.hi, lo, 8 * lo.length) >= 0)
+    ) {
+      const order = comparePrefix(last.hi, hi, 8 * hi.length) ||
+        hi.length - last.hi.length;
+      if (!point && (last.point || order < 0)) last.hi = hi;
+      last.point &&= point;
+      last.wanted ||= wanted;
     } else out.push(last = item);
   }
   return out;
 }
 
-/** Whether a range that starts no later than `key` reaches it. */
-function reaches(range: Item, key: Uint8Array): boolean {
-  return comparePrefix(range.hi, key, 8 * key.length) >= 0;
-}
-
 /** The items of a query, copied, checked, sorted and merged. Internal. */
 export function queryItems(scheme: Scheme, query: Query): Item[] {
   const { keys = [], ranges = [] } = query;
-  if (!Array.isArray(keys) || !Array.isArray(ranges)) {
-    fail("query", "Keys and ranges must be arrays");
-  }
   return sortItems([
     ...ranges.map((range) => rangeItem(scheme, range)),
     ...keys.map((key) => pointItem(copyKey(scheme, key), true)),
@@ -129,40 +107,39 @@ export function queryItems(scheme: Scheme, query: Query): Item[] {
 }
 
 /**
- * Compares the first `bits` bits of `bytes` and `path`, those before bit `from`
- * known to be equal; equal too where `bytes` ends first. Internal.
+ * Compares the first `bits` bits of `bytes` and `path`; equal too where `bytes`
+ * ends first. Internal.
  */
 export function comparePrefix(
   bytes: Uint8Array,
   path: Uint8Array,
   bits: number,
-  from = 0,
 ): number {
-  if (bits > 8 * bytes.length) bits = 8 * bytes.length;
-  const full = bits >> 3;
-  let i = from >> 3;
-  for (; i < full; i++) {
-    if (bytes[i] !== path[i]) return bytes[i] - path[i];
+  for (let i = 0; i < bytes.length && 8 * i < bits; i++) {
+    const shift = Math.max(0, 8 * i + 8 - bits);
+    const order = (bytes[i] >> shift) - (path[i] >> shift);
+    if (order) return order;
   }
-  const shift = 8 - (bits & 7);
-  return i > full || shift > 7 ? 0 : (bytes[i] >> shift) - (path[i] >> shift);
+  return 0;
 }
 
 /**
- * Whether `item` reaches below the node at `path`, whose first `bits` bits
- * count; a point is known to share those before `from`. Internal.
+ * Whether `item` ends before the node at `path`, whose first `bits` bits count:
+ * before every key that may stand there. Internal.
  */
-export function inside(
-  item: Item,
+export function endsBefore(
+  { hi, point }: Item,
   path: Uint8Array,
   bits: number,
-  from: number,
 ): boolean {
-  return item.point
-    ? bits <= 8 * item.lo.length &&
-      comparePrefix(item.lo, path, bits, from) === 0
-    : comparePrefix(item.lo, path, bits) <= 0 &&
-      comparePrefix(item.hi, path, bits) >= 0;
+  const order = comparePrefix(hi, path, bits);
+  return order < 0 || !order && point && bits > 8 * hi.length;
+}
+
+/** Whether `item` reaches below the node at `path`. Internal. */
+export function inside(item: Item, path: Uint8Array, bits: number): boolean {
+  return comparePrefix(item.lo, path, bits) <= 0 &&
+    !endsBefore(item, path, bits);
 }
 
 /**
@@ -178,7 +155,7 @@ export function leftEnd(
 ): number {
   while (from < to) {
     const middle = (from + to) >> 1;
-    if (inside(items[middle], path, depth + 1, depth)) from = middle + 1;
+    if (inside(items[middle], path, depth + 1)) from = middle + 1;
     else to = middle;
   }
   return from;
@@ -187,24 +164,5 @@ export function leftEnd(
 /** Sets bit `index` of `path` to `bit`. Internal. */
 export function setBit(path: Uint8Array, index: number, bit: number): void {
   const mask = 0x80 >> (index & 7);
-  if (bit) path[index >> 3] |= mask;
-  else path[index >> 3] &= ~mask;
-}
-
-/** Ranges in order, those that overlap or touch made one. Internal. */
-export function mergeRanges(ranges: readonly KeyRange[]): KeyRange[] {
-  const none = new Uint8Array(0);
-  const order = ranges.toSorted((a, b) =>
-    compareBytes(a.gte ?? none, b.gte ?? none)
-  );
-  const out: KeyRange[] = [];
-  for (const range of order) {
-    const last = out.at(-1);
-    if (!last || last.lt && compareBytes(last.lt, range.gte ?? none) < 0) {
-      out.push(range);
-    } else if (
-      last.lt && (!range.lt || compareBytes(last.lt, range.lt) < 0)
-    ) out[out.length - 1] = { gte: last.gte, lt: range.lt };
-  }
-  return out;
+  path[index >> 3] = path[index >> 3] & ~mask | -bit & mask;
 }

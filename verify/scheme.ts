@@ -8,6 +8,8 @@
 // node at depth d stands below the first d bits of its keys. The empty tree
 // and every absent child hash to 32 zero bytes.
 
+import type { Rules } from "./_rules.ts";
+
 /** Names of the schemes that this package knows. */
 export type SchemeName =
   | "nomt-blake3"
@@ -44,6 +46,8 @@ export interface Scheme {
   readonly valueBytes: number | undefined;
   /** The hash function: 32 fresh bytes for a message of any length. */
   readonly hash: HashFunction;
+  /** What the family adds to the reading of proofs. Internal. */
+  readonly rules: Rules;
   /**
    * Hash of a terminal. `hashed` says that `value` is H(value), 32 bytes, and
    * not the value itself.
@@ -130,10 +134,11 @@ export function hashPair(
 
 /**
  * A scheme whose one-child levels are pairs with a zero sibling, from its
- * terminal hash and its hash of a pair. Internal.
+ * terminal hash and its hash of a pair; rules of the `nomt` family unless given
+ * others. Internal.
  */
 export function pairScheme(
-  parts: Omit<Scheme, "branch" | "lift">,
+  parts: Omit<Scheme, "branch" | "lift" | "rules"> & { rules?: Rules },
   node: (left: Uint8Array, right: Uint8Array) => Uint8Array,
 ): Scheme {
   const lift: Scheme["lift"] = (hash, key, depth, top) => {
@@ -143,6 +148,7 @@ export function pairScheme(
     return hash;
   };
   return {
+    rules: { embedMax: -1, tagged: true },
     ...parts,
     lift,
     branch: (left, right, key, depth, top) =>

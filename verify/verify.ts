@@ -5,10 +5,9 @@
 // one root and one question exactly one string of bytes is right.
 // Format and rules: docs/proofs.md.
 
-import { compareBytes, copyBytes, copyRoot, fail } from "./_bytes.ts";
+import { compareBytes, copyBytes, fail } from "./_bytes.ts";
 import { checkCanonical } from "./_canonical.ts";
-import { PartialTree } from "./partial_tree.ts";
-import type { Verdict } from "./partial_tree.ts";
+import { type PartialTree, readTree, type Verdict } from "./partial_tree.ts";
 import { type Item, type Query, queryItems } from "./query.ts";
 import type { Scheme } from "./scheme.ts";
 
@@ -23,12 +22,6 @@ export interface Limits {
    * @default {16777216}
    */
   readonly bytesMax?: number;
-  /**
-   * Most nodes of a tree, at four for each byte of tags.
-   *
-   * @default {2097152}
-   */
-  readonly nodesMax?: number;
 }
 
 /**
@@ -140,8 +133,14 @@ function load(
   proof: Uint8Array,
   limits?: Limits,
 ): PartialTree {
+  const trusted = copyRoot(root);
   const data = copyProof(scheme, proof, PROOF_VERSION, limits);
-  return openTree(scheme, copyRoot(root), data, 2, items, limits);
+  return openTree(scheme, trusted, data, 2, items);
+}
+
+/** Copies a root, which must have 32 bytes. Internal. */
+export function copyRoot(root: unknown): Uint8Array {
+  return copyBytes(root, 32, 32, "input");
 }
 
 /** Copies a proof or witness and checks its first two bytes. Internal. */
@@ -151,10 +150,10 @@ export function copyProof(
   version: number,
   limits?: Limits,
 ): Uint8Array {
-  const data = copyBytes(proof, limits?.bytesMax ?? 0x1000000, "Proof");
-  if (data.length < 2) fail("truncated", "Proof is too short");
-  if (data[0] !== version) fail("version", `Unknown version: ${data[0]}`);
-  if (data[1] !== scheme.id) fail("scheme", `Not of scheme ${scheme.name}`);
+  const data = copyBytes(proof, limits?.bytesMax ?? 0x1000000, 0, "limit");
+  if (data.length < 2) fail("truncated");
+  if (data[0] !== version) fail("version");
+  if (data[1] !== scheme.id) fail("scheme");
   return data;
 }
 
@@ -165,10 +164,8 @@ export function openTree(
   data: Uint8Array,
   start: number,
   items: readonly Item[],
-  limits?: Limits,
 ): PartialTree {
-  const max = limits?.nodesMax ?? 0x200000;
-  const tree = new PartialTree(scheme, data, start, items, max);
-  if (compareBytes(tree.hashes[0], root)) fail("root", "Root does not match");
+  const tree = readTree(scheme, data, start, items);
+  if (compareBytes(tree.hashes[0], root)) fail("root");
   return tree;
 }

@@ -4,14 +4,14 @@
 // everything read or written in the previous version, the writes, both roots.
 // Byte table: docs/proofs.md.
 
-import { compareBytes, copyRoot, fail } from "./_bytes.ts";
+import { compareBytes, fail } from "./_bytes.ts";
 import { checkCanonical } from "./_canonical.ts";
 import { sortWrites, updateTree, type Write } from "./apply_writes.ts";
 import type { PartialTree } from "./partial_tree.ts";
 import type { KeyRange } from "./query.ts";
 import { copyKey, pointItem, rangeItem, sortItems } from "./query.ts";
 import type { Scheme } from "./scheme.ts";
-import { copyProof, type Limits, openTree } from "./verify.ts";
+import { copyProof, copyRoot, type Limits, openTree } from "./verify.ts";
 
 /** First byte of a witness: kind 1, format version 1. */
 export const WITNESS_VERSION = 0x11;
@@ -66,12 +66,12 @@ export function verifyWitness(
   const data = copyProof(scheme, witness, WITNESS_VERSION, limits);
   const list = new Lists(scheme, data);
   if (compareBytes(list.bytes(32), previous)) {
-    fail("root", "Witness is of another root");
+    fail("root");
   }
   const root = list.bytes(32).slice();
   const counts = [list.u32(), list.u32(), list.u32()];
   if (counts[0] + counts[1] + counts[2] > data.length - list.at) {
-    fail("truncated", "Witness is too short");
+    fail("truncated");
   }
   const reads = list.sorted(counts[0], () => list.key(), (key) => key);
   const ranges = list.ranges(counts[1]);
@@ -86,12 +86,11 @@ export function verifyWitness(
       ...ranges.map((range) => rangeItem(scheme, range)),
       ...writes.map(({ key }) => pointItem(key, false)),
     ]),
-    limits,
   );
   const update = updateTree(tree, sortWrites(tree, writes));
   checkCanonical(tree, update.needs);
   if (compareBytes(update.root, root)) {
-    fail("new-root", "Writes lead to another root");
+    fail("new-root");
   }
   return { previousRoot: previous, root, reads, ranges, writes, tree };
 }
@@ -105,7 +104,7 @@ class Lists {
   bytes(count: number): Uint8Array {
     const at = this.at;
     this.at += count;
-    if (this.at > this.data.length) fail("truncated", "Witness is too short");
+    if (this.at > this.data.length) fail("truncated");
     return this.data.subarray(at, this.at);
   }
 
@@ -142,7 +141,7 @@ class Lists {
       if (
         out.length &&
         compareBytes(keyOf(out[out.length - 1]), keyOf(entry)) >= 0
-      ) fail("order", "Keys are not in order");
+      ) fail("order");
       out.push(entry);
     }
     return out;
@@ -153,7 +152,7 @@ class Lists {
     const out: KeyRange[] = [];
     while (count--) {
       const ends = this.u8();
-      if (ends > 3) fail("order", "Unknown ends of a range");
+      if (ends > 3) fail("order");
       const gte = ends & 1 ? this.bound() : undefined;
       const lt = ends & 2 ? this.bound() : undefined;
       const last = out.length && (out[out.length - 1].lt ?? out);
@@ -161,7 +160,7 @@ class Lists {
         last &&
         (last === out || !gte || compareBytes(last as Uint8Array, gte) >= 0)
       ) {
-        fail("order", "Ranges are not in order");
+        fail("order");
       }
       out.push({ gte, lt });
     }

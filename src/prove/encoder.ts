@@ -230,7 +230,7 @@ export class TreeEncoder {
     if (middle === from || this.#items[middle - 1].point) return middle;
     setBit(this.#path, depth, 1);
     const last = this.#items[middle - 1];
-    return inside(last, this.#path, depth + 1, 0) ? middle - 1 : middle;
+    return inside(last, this.#path, depth + 1) ? middle - 1 : middle;
   }
 
   /** EIP-8297: a branch with its prefix. */
@@ -254,7 +254,7 @@ export class TreeEncoder {
   }
 
   #passes(item: Item, depth: number): boolean {
-    return inside(item, this.#path, depth, 0) &&
+    return inside(item, this.#path, depth) &&
       !(item.point && 8 * item.lo.length === depth);
   }
 
@@ -273,7 +273,7 @@ export class TreeEncoder {
     let max = family === "jam" ? 32 : -1;
     for (let i = from; i < to; i++) {
       const item = this.#items[i];
-      if (item.wanted && inside(item, key, 8 * key.length, 0)) max = VALUE_MAX;
+      if (item.wanted && inside(item, key, 8 * key.length)) max = VALUE_MAX;
     }
     const size = tree.valueLength(node);
     const form = size > max ? 0 : size === 32 ? 1 : 2;
@@ -289,8 +289,8 @@ export class TreeEncoder {
     const items = this.#items;
     this.#out.tag(TERMINAL);
     this.#out.append(key.subarray(0, 31));
-    while (from < to && !inside(items[from], key, 248, depth)) from++;
-    while (from < to && !inside(items[to - 1], key, 248, depth)) to--;
+    while (from < to && !inside(items[from], key, 248)) from++;
+    while (from < to && !inside(items[to - 1], key, 248)) to--;
     if (!this.#anyPresent(node, from, to)) {
       [from, to] = this.#withLowest(node, from, to);
     }

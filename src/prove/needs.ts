@@ -141,7 +141,7 @@ class Walk {
     setBit(path, join, 1);
     let start = middle;
     if (start > items[0] && !this.items[start - 1].point) {
-      start -= +inside(this.items[start - 1], path, join + 1, 0);
+      start -= +inside(this.items[start - 1], path, join + 1);
     }
     const sides = [
       [[items[0], middle], [writes[0], cut]],
@@ -167,7 +167,7 @@ class Walk {
       !point || 8 * lo.length > depth;
     const path = this.#path;
     const goes = (item: Item): boolean =>
-      inside(item, path, depth, 0) && passes(item);
+      inside(item, path, depth) && passes(item);
     while (from < to && !goes(items[from])) from++;
     while (from < to && !goes(items[to - 1])) to--;
     return [from, to];

@@ -88,6 +88,19 @@ export interface OpenOptions {
    * @default {"auto"}
    */
   readonly hasher?: HasherChoice;
+  /**
+   * With 2, large commits are hashed by two threads over shared memory, where
+   * the host has it (in browsers: with cross-origin isolation) and kernels
+   * work; `metrics().hasher` tells. Never changes a root.
+   *
+   * @default {1}
+   */
+  readonly threads?: 1 | 2;
+  /**
+   * A worker whose module calls `serveSecondThread()`, for places where a
+   * content security policy forbids to make one from a blob.
+   */
+  readonly secondThreadWorker?: Worker;
 }
 
 /** The last committed state. */
@@ -498,7 +511,12 @@ function storageOptions(options: OpenOptions): StorageOptions {
       options.checkpoint?.commits ?? 10_000,
       1,
     ),
-    hasher: options.hasher ?? "auto",
+    hashing: {
+      choice: options.hasher ?? "auto",
+      threads: options.threads ?? 1,
+      worker: options.secondThreadWorker,
+      onlyCount: faults?.has("count-hashes-only") ?? false,
+    },
     faults: faults ?? new Set(),
   };
 }

@@ -8,6 +8,7 @@ import type { Item } from "@stemma/verify/encoding";
 import {
   compareBytes,
   copyKey,
+  mergeItems,
   mergeRanges,
   pointItem,
   PROOF_VERSION,
@@ -35,7 +36,8 @@ const writer = /* @__PURE__ */ new ProofWriter();
  */
 export function encodeProof(tree: ProvableTree, query: Query): Uint8Array {
   writer.reset();
-  new TreeEncoder(tree, queryItems(tree.scheme, query), writer).run();
+  const items = mergeItems(queryItems(tree.scheme, query));
+  new TreeEncoder(tree, items, writer).run();
   return writer.finish([PROOF_VERSION, tree.scheme.id]);
 }
 
@@ -75,11 +77,11 @@ export function encodeWitness(
     value,
     sets: value !== undefined,
   })).sort((a, b) => compareBytes(a.lo, b.lo));
-  const items = sortItems([
+  const items = mergeItems(sortItems([
     ...ranges.map((range) => rangeItem(scheme, range)),
     ...reads.map((key) => pointItem(key, true)),
     ...writes.map(({ lo }) => pointItem(lo, false)),
-  ]);
+  ]));
   const needs = findNeeds(tree, items, writes);
   writer.reset();
   const root = tree.root();
@@ -108,7 +110,7 @@ function sortedKeys(
   const items: Item[] = keys.map((key) =>
     pointItem(copyKey(scheme, key), true)
   );
-  return sortItems(items).map(({ lo }) => lo);
+  return mergeItems(sortItems(items)).map(({ lo }) => lo);
 }
 
 function writeKey({ scheme }: ProvableTree, key: Uint8Array): void {

@@ -52,18 +52,9 @@ export async function openFiles(
   options: FilesOptions,
 ): Promise<OpenFiles> {
   const names = await backend.list();
+  refuseNames(names, backend, options);
   const has = [LOG_FILE, PAGES_FILE].map((name) => names.includes(name));
   const { create, faults } = options;
-  if (!has[0] && !has[1]) {
-    if (create === "never") throw noStore(backend);
-    const foreign = names.find((name) => name !== LOG_FILE);
-    if (foreign !== undefined && !faults.has("create-in-foreign-directory")) {
-      throw new ExistenceError(
-        "not-empty",
-        `Cannot create store: its place must be empty: found ${foreign}`,
-      );
-    }
-  }
   const open = async (name: string, there: boolean): Promise<StoreFile> =>
     new StoreFile(
       name,
@@ -85,6 +76,21 @@ export async function openFiles(
     for (const file of opened) closeQuietly(file);
     throw error;
   }
+}
+
+/** Refuses a place that holds no store and must, or must not, get one. */
+export function refuseNames(
+  names: readonly string[],
+  backend: StorageBackend,
+  { create, faults }: Pick<FilesOptions, "create" | "faults">,
+): void {
+  if (names.includes(LOG_FILE) || names.includes(PAGES_FILE)) return;
+  if (create === "never") throw noStore(backend);
+  if (names.length === 0 || faults.has("create-in-foreign-directory")) return;
+  throw new ExistenceError(
+    "not-empty",
+    `Cannot create store: its place must be empty: found ${names[0]}`,
+  );
 }
 
 /** Of a store that must exist one file is missing: unfinished, or damaged? */

@@ -9,6 +9,7 @@ import { UnsupportedError } from "../../backends/errors.ts";
 import { jsHasher } from "../hash/js_hasher.ts";
 import { type BatchHasher, countingHasher } from "../hash/ops.ts";
 import { RESERVED_BYTES, wasmHasher } from "../hash/wasm_hasher.ts";
+import { type SecondThread, secondThread } from "../hash/threads.ts";
 import { xxh64 } from "../hash/xxh64.ts";
 import type { PagePool } from "../tree/pool.ts";
 import type { PoolChecksum } from "./page_file.ts";
@@ -20,6 +21,24 @@ export type HasherChoice = "auto" | "js" | "wasm";
 export interface Hashers {
   readonly hasher: BatchHasher;
   readonly checksum: PoolChecksum;
+  /** A second thread, where one was wanted and can be had. */
+  readonly second: SecondThread | undefined;
+}
+
+/** How a store's hashers are chosen. */
+export interface HasherOptions {
+  readonly choice: HasherChoice;
+  readonly threads: 1 | 2;
+  /** A worker that serves as second thread, where none can be made. */
+  readonly worker: Worker | undefined;
+  /** Count hashes instead of computing them. */
+  readonly onlyCount: boolean;
+}
+
+/** Whether the pool has to be shared memory. */
+export function wantsShared(scheme: Scheme, options: HasherOptions): boolean {
+  return options.threads === 2 && wantsWasm(scheme, options.choice) &&
+    typeof SharedArrayBuffer === "function";
 }
 
 const KERNEL_HASHES = ["blake3", "sha256", "blake2b-256"];
@@ -38,19 +57,20 @@ export function wantsWasm(scheme: Scheme, choice: HasherChoice): boolean {
 /**
  * Makes a store's hasher.
  *
- * @param onlyCount Count hashes instead of computing them.
  * @throws {UnsupportedError} When `"wasm"` is wanted and does not work here.
  */
 export function makeHashers(
   pool: PagePool,
   scheme: Scheme,
-  choice: HasherChoice,
-  onlyCount: boolean,
+  options: HasherOptions,
 ): Hashers {
   const { u8 } = pool.pages;
   const checksum: PoolChecksum = (at, length, low, high, out) =>
     xxh64(u8, at, at + length, low, high, out);
-  if (onlyCount) return { hasher: countingHasher(), checksum };
+  const second = undefined;
+  if (options.onlyCount) {
+    return { hasher: countingHasher(), checksum, second };
+  }
   const hasher = pool.memory === undefined
     ? undefined
     : wasmHasher(pool.memory, pool.reservedAt, scheme);
@@ -59,13 +79,16 @@ export function makeHashers(
       hasher,
       checksum: (at, length, low, high, out) =>
         hasher.checksum(at, length, low, high, out),
+      second: wantsShared(scheme, options)
+        ? secondThread(hasher, pool.memory!, pool.reservedAt, options.worker)
+        : undefined,
     };
   }
-  if (choice === "wasm") {
+  if (options.choice === "wasm") {
     throw new UnsupportedError(
       "Cannot open store: WebAssembly SIMD does not work here, or has no " +
         `kernel for ${scheme.hashName}`,
     );
   }
-  return { hasher: jsHasher(pool.buffer, scheme), checksum };
+  return { hasher: jsHasher(pool.buffer, scheme), checksum, second };
 }

@@ -9,6 +9,7 @@ import { xxh64 } from "../hash/xxh64.ts";
 import { CorruptError } from "../errors.ts";
 import { Changes } from "../changes.ts";
 import type { KeyRule } from "../tree/keys.ts";
+import { VALUE_BYTES_MAX } from "../tree/layout.ts";
 import { type ByteWriter, getU64, setU64, viewOf } from "./bytes.ts";
 import { noSum, sameSum, type Sum } from "./sum.ts";
 import { META_BYTES_MAX } from "./header.ts";
@@ -28,8 +29,6 @@ const HAS_NEW = 1;
 const HAS_OLD = 2;
 /** Written for the position of the record itself; 0 is the history's bottom. */
 const OWN_RECORD = 1;
-/** Longest value, in bytes. */
-export const VALUE_BYTES_MAX = 2 ** 29;
 
 /** A record without its changes. */
 export interface RecordHeader {
@@ -78,14 +77,14 @@ export function readRecordHeader(
   position: number,
   bytesMax: number,
 ): RecordHeader | undefined {
-  const start = log.readStart(position, RECORD_HEADER_BYTES + META_BYTES_MAX);
-  if (start === undefined) return undefined;
-  if (start.payload.length >= RECORD_HEADER_BYTES) {
-    const at = log.normalize(position);
-    const header = decodeRecordHeader(start.payload, start.sequence, at);
-    if (header !== undefined) return header;
-  }
   try {
+    const start = log.readStart(position, RECORD_HEADER_BYTES + META_BYTES_MAX);
+    if (start === undefined) return undefined;
+    if (start.payload.length >= RECORD_HEADER_BYTES) {
+      const at = log.normalize(position);
+      const header = decodeRecordHeader(start.payload, start.sequence, at);
+      if (header !== undefined) return header;
+    }
     // The header goes on in the next frame.
     return new RecordReader(log, rule, position, bytesMax).header;
   } catch (error) {
@@ -104,7 +103,11 @@ function decodeRecordHeader(
   if (metaBytes > META_BYTES_MAX || end > payload.length) return undefined;
   const bytes = payload.slice(0, end), view = viewOf(bytes);
   if (!setSum(bytes, sequence)) return undefined;
-  const delta = getU64(view, 24);
+  const delta = getU64(view, 24), undoTo = getU64(view, 8);
+  // Going back always leads to an earlier record, so it comes to an end.
+  if ((bytes[0] !== COMMIT && bytes[0] !== ROLLBACK) || undoTo >= sequence) {
+    return undefined;
+  }
   return {
     kind: bytes[0],
     previousRoot: bytes.slice(32, 64),
@@ -112,7 +115,7 @@ function decodeRecordHeader(
       sequence,
       root: bytes.slice(64, 96),
       position,
-      undoTo: getU64(view, 8),
+      undoTo,
       undoToPosition: getU64(view, 16),
       deltaPosition: delta === OWN_RECORD ? position : delta,
     },
@@ -248,7 +251,9 @@ export class RecordReader {
       const flags = this.#take(1)[0];
       if (flags > 3) throw this.#corrupt("entry has unknown flags");
       const keyBytes = this.#rule.fixedBytes || this.#take(1)[0];
-      if (keyBytes < this.#rule.min) throw this.#corrupt("key is too short");
+      if (keyBytes < this.#rule.min || keyBytes > this.#rule.max) {
+        throw this.#corrupt(`key has ${keyBytes} bytes`);
+      }
       const key = this.#take(keyBytes).slice();
       const newBytes = (flags & HAS_NEW) === 0 ? -1 : this.#length();
       const oldBytes = (flags & HAS_OLD) === 0 ? -1 : this.#length();
@@ -270,6 +275,10 @@ export class RecordReader {
       if (byte < 128) {
         if (value > VALUE_BYTES_MAX || value > this.#bytesMax) {
           throw this.#corrupt("value is longer than the log");
+        }
+        const { valueBytes } = this.#rule;
+        if (valueBytes !== undefined && value !== valueBytes) {
+          throw this.#corrupt(`value has ${value} bytes`);
         }
         return value;
       }

@@ -12,6 +12,7 @@ import type { StorageBackend, StorageLock } from "../../backends/types.ts";
 import type { Changes } from "../changes.ts";
 import { CorruptError, KeyPrefixError, PoisonedError } from "../errors.ts";
 import type { BatchHasher } from "../hash/ops.ts";
+import type { SecondThread } from "../hash/threads.ts";
 import { type Counters, counters } from "../metrics.ts";
 import { type KeyRule, keyRule } from "../tree/keys.ts";
 import { PagePool } from "../tree/pool.ts";
@@ -24,11 +25,13 @@ import {
   newest,
   type OpenFiles,
   openFiles,
+  refuseNames,
 } from "./files.ts";
 import {
-  type HasherChoice,
+  type HasherOptions,
   makeHashers,
   reservedBytes,
+  wantsShared,
   wantsWasm,
 } from "./hashers.ts";
 import type { Header } from "./header.ts";
@@ -66,7 +69,7 @@ export interface StorageOptions {
   readonly flushEvery: number;
   readonly checkpointBytes: number;
   readonly checkpointCommits: number;
-  readonly hasher: HasherChoice;
+  readonly hashing: HasherOptions;
   readonly faults: ReadonlySet<Fault>;
 }
 
@@ -105,6 +108,7 @@ export class Storage {
   readonly #logFile: StoreFile;
   readonly #log: CommitLog;
   readonly #writer: Writer;
+  readonly #second: SecondThread | undefined;
   readonly #identity: Header;
   #window: HistoryWindow;
   readonly #checkpoints: Checkpoints;
@@ -140,14 +144,16 @@ export class Storage {
     this.#identity = header;
     this.pool = makePool(header.pageBytes, options, shared);
     const { pageBytes, storeId } = header;
-    const { hasher, checksum } = makeHashers(
-      this.pool,
-      options.scheme,
-      options.hasher,
-      options.faults.has("count-hashes-only"),
+    const hashers = makeHashers(this.pool, options.scheme, options.hashing);
+    this.hasher = hashers.hasher;
+    this.#second = hashers.second;
+    this.file = new PageFile(
+      files.pages,
+      pageBytes,
+      storeId,
+      shared,
+      hashers.checksum,
     );
-    this.hasher = hasher;
-    this.file = new PageFile(files.pages, pageBytes, storeId, shared, checksum);
     this.pool.attach(this.file);
     const segments = new Segments(files.log, header.segmentBytes, storeId);
     this.#log = new CommitLog(files.log, segments, storeId, shared);
@@ -169,6 +175,7 @@ export class Storage {
       this.hasher,
       options.scheme,
       this.rule,
+      this.#second,
     );
     this.#tip = { entry: header.entry, meta: header.meta };
     this.#tipVersion = head;
@@ -193,6 +200,8 @@ export class Storage {
     backend: StorageBackend,
     options: StorageOptions,
   ): Promise<Storage> {
+    // What can be refused without the lock is refused before anything is made.
+    refuseNames(await backend.list(), backend, options);
     const lock = await backend.lock();
     const shared = counters();
     let files: OpenFiles | undefined;
@@ -389,6 +398,7 @@ export class Storage {
 
   /** Lets go of files and lock without writing anything. */
   async abandon(): Promise<void> {
+    this.#second?.close();
     closeQuietly(this.#logFile);
     closeQuietly(this.#pagesFile);
     await this.#lock.release();
@@ -682,16 +692,16 @@ function poisons(error: unknown): boolean {
 
 function makePool(
   pageBytes: number,
-  { cacheBytes, scheme, hasher }: StorageOptions,
+  { cacheBytes, scheme, hashing }: StorageOptions,
   shared: Counters,
 ): PagePool {
   return new PagePool({
     pageBytes,
     cacheBytes,
     rule: keyRule(scheme),
-    reservedBytes: reservedBytes(scheme, hasher),
-    wasm: wantsWasm(scheme, hasher),
-    shared: false,
+    reservedBytes: reservedBytes(scheme, hashing.choice),
+    wasm: wantsWasm(scheme, hashing.choice),
+    shared: wantsShared(scheme, hashing),
     counters: shared,
   });
 }

@@ -6,6 +6,7 @@
 
 import type { Scheme } from "@stemma/verify";
 import type { BatchHasher } from "../hash/ops.ts";
+import type { SecondThread } from "../hash/threads.ts";
 import type { Changes } from "../changes.ts";
 import { type EditHost, type Stored, TreeEdit } from "../tree/edit.ts";
 import { HashingPass } from "../tree/hashing.ts";
@@ -29,6 +30,10 @@ import { readValue } from "./values.ts";
 const PART = 1 / 2;
 /** Frames after which a part is hashed, while it still is in the CPU's cache. */
 const PART_FRAMES = 512;
+/** The same with two threads, which need longer lists to share. */
+const SHARED_PART_FRAMES = 4096;
+/** Changes from which on waking the second thread pays. */
+const SHARED_CHANGES_MIN = 256;
 
 const ABSENT: Slice = { bytes: new Uint8Array(0), at: 0, length: -1 };
 
@@ -41,6 +46,7 @@ export class Writer implements EditHost {
   readonly #rule: KeyRule;
   readonly #edit: TreeEdit;
   readonly #pass: HashingPass;
+  readonly #second: SecondThread | undefined;
   readonly #keepsPrefixFree: boolean;
   readonly #quarter: number;
   readonly #reference: Uint8Array = new Uint8Array(OVERFLOW_RECORD_BYTES);
@@ -58,6 +64,7 @@ export class Writer implements EditHost {
   #payload: Payload | undefined;
   #entry = 0;
   #isTold = false;
+  #partFrames = PART_FRAMES;
 
   constructor(
     pool: PagePool,
@@ -66,7 +73,9 @@ export class Writer implements EditHost {
     hasher: BatchHasher,
     scheme: Scheme,
     rule: KeyRule,
+    second?: SecondThread,
   ) {
+    this.#second = second;
     this.#pool = pool;
     this.#space = space;
     this.#file = file;
@@ -91,6 +100,23 @@ export class Writer implements EditHost {
     this.#changes = changes;
     this.#payload = payload;
     if (payload !== undefined) beginBatch(payload.tail);
+    const isShared = changes.count >= SHARED_CHANGES_MIN &&
+      (this.#second?.isReady ?? false);
+    this.#partFrames = Math.min(
+      isShared ? SHARED_PART_FRAMES : PART_FRAMES,
+      this.#pool.frameCount * PART,
+    );
+    if (isShared) this.#second!.begin();
+    try {
+      const changed = this.#applyAll(changes);
+      payload?.trim();
+      return changed;
+    } finally {
+      if (isShared) this.#second!.end();
+    }
+  }
+
+  #applyAll(changes: Changes): number {
     const order = changes.sorted();
     let changed = 0;
     this.#start();
@@ -106,7 +132,6 @@ export class Writer implements EditHost {
       for (const entry of order) if (this.#applyOne(entry)) changed++;
     }
     this.#finish();
-    payload?.trim();
     return changed;
   }
 
@@ -161,10 +186,9 @@ export class Writer implements EditHost {
   /** Puts or deletes one entry; returns whether anything changed. */
   #applyOne(entry: number): boolean {
     const changes = this.#changes, pool = this.#pool;
-    const most = pool.frameCount * PART;
-    if (pool.pinned > Math.min(PART_FRAMES, most)) {
+    if (pool.pinned > this.#partFrames) {
       this.#finish();
-      if (pool.unwritten > most) pool.writeBack();
+      if (pool.unwritten > pool.frameCount * PART) pool.writeBack();
       this.#start();
     }
     this.#entry = entry;

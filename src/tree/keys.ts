@@ -22,6 +22,8 @@ export interface KeyRule {
   readonly min: number;
   /** Longest key that the engine takes, in bytes. */
   readonly max: number;
+  /** Length of every value, in bytes; `undefined` where it is free. */
+  readonly valueBytes: number | undefined;
 }
 
 /** Longest key of the engine in schemes with variable keys, in bytes. */
@@ -29,9 +31,10 @@ const VARIABLE_KEY_BYTES_MAX = 255;
 
 /** The key rule of a scheme. */
 export function keyRule(scheme: Scheme): KeyRule {
-  const { keyBytesMin: min, keyBytesMax: max } = scheme;
-  if (min === max) return { fixedBytes: min, min, max };
-  return { fixedBytes: 0, min, max: Math.min(max, VARIABLE_KEY_BYTES_MAX) };
+  const { keyBytesMin: min, keyBytesMax: max, valueBytes } = scheme;
+  if (min === max) return { fixedBytes: min, min, max, valueBytes };
+  const most = Math.min(max, VARIABLE_KEY_BYTES_MAX);
+  return { fixedBytes: 0, min, max: most, valueBytes };
 }
 
 /** Bytes of a heap record before the value: the key, padded to four. */

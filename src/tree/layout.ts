@@ -60,6 +60,9 @@ export const OVERFLOW_RECORD_BYTES = 56;
 /** Where the value hash lies in an overflow reference. */
 export const OVERFLOW_HASH_AT = 24;
 
+/** Longest value, in bytes. */
+export const VALUE_BYTES_MAX = 2 ** 29;
+
 /** Smallest and largest page size, in bytes. */
 export const PAGE_BYTES_MIN = 512;
 export const PAGE_BYTES_MAX = 32768;

@@ -22,6 +22,7 @@ import {
   DEPTH_MASK,
   DIRTY,
   EXTEND,
+  FREE,
   groupBytes,
   hashAt,
   JOIN,
@@ -34,6 +35,7 @@ import {
   PAGE_HEADER_BYTES,
   PAGE_MAGIC,
   TERMINAL,
+  VALUE_BYTES_MAX,
 } from "./layout.ts";
 import { keyRecordBytes, type KeyRule } from "./keys.ts";
 
@@ -386,8 +388,9 @@ export class Pages {
 
   /**
    * Whether bytes from storage have the shape of a page: every live node
-   * reached once from the root, depths growing, records inside the heap. After
-   * this no read of the page can leave it or run for ever.
+   * reached once from the root, every other one once from the free list, depths
+   * growing, records inside the heap, values of a length that the scheme takes.
+   * After this nothing done to the page can leave it or run for ever.
    */
   isSound(f: number, page: number, keyBytesMax: number): boolean {
     const u16 = this.u16;
@@ -395,8 +398,9 @@ export class Pages {
     const live = this.liveNodes(f);
     if (
       this.pageOf(f) !== page || u16[f + AT_MAGIC >> 1] !== PAGE_MAGIC ||
-      heap > this.pageBytes || live > slots || live === 0 ||
-      PAGE_HEADER_BYTES + groupBytes(slots) > heap
+      heap > this.pageBytes || (heap & 3) !== 0 || live > slots || live === 0 ||
+      PAGE_HEADER_BYTES + groupBytes(slots) > heap ||
+      !this.#isSoundFreeList(f, slots, slots - live)
     ) return false;
     const stack = this.#stack;
     let top = 0, seen = 0, bytes = 0;
@@ -406,11 +410,13 @@ export class Pages {
     while (top > 0) {
       const above = stack[--top], parent = stack[--top], n = stack[--top];
       if (n >= slots || ++seen > live) return false;
-      const i = metaAt(f, n);
+      const i = metaAt(f, n), kind = u16[i] >> KIND_SHIFT;
       if (u16[i + 3] !== parent || (u16[i] & (DIRTY | EXTEND)) !== 0) {
         return false;
       }
-      if (u16[i] >> KIND_SHIFT === JOIN) {
+      // A page that only leads to another one is never written.
+      if (parent === NONE && kind === CHILD) return false;
+      if (kind === JOIN) {
         const depth = u16[i] & DEPTH_MASK;
         if (depth <= above || depth >= 8 * keyBytesMax) return false;
         for (let side = 1; side <= 2; side++) {
@@ -427,20 +433,41 @@ export class Pages {
     return seen === live && bytes === this.heapLive(f);
   }
 
+  /** Whether exactly `count` slots are on the free list, each once. */
+  #isSoundFreeList(f: number, slots: number, count: number): boolean {
+    let n = this.u16[f + AT_FREE >> 1];
+    for (let i = 0; i < count; i++) {
+      if (n >= slots || this.kind(f, n) !== FREE) return false;
+      n = this.u16[metaAt(f, n) + 1];
+    }
+    return n === NONE;
+  }
+
   /** Bytes of the node's record, or -1 when it is not sound. */
   #soundRecord(f: number, n: number, heap: number, above: number): number {
     const i = metaAt(f, n), end = this.pageBytes;
     const at = this.u16[i + 1], kind = this.u16[i] >> KIND_SHIFT;
     if (at < heap || (at & 3) !== 0 || at >= end) return -1;
     if (kind === CHILD) {
+      const j = f + at >> 2;
       const sound = at + CHILD_RECORD_BYTES <= end &&
-        this.u16[i + 2] > above && this.childPage(f, n) !== 0;
+        this.u16[i + 2] > above && this.u32[j] !== 0 &&
+        (this.u32[j + 1] | this.u32[j + 2]) !== 0;
       return sound ? CHILD_RECORD_BYTES : -1;
     }
     const { min, max } = this.rule;
     const key = this.keyBytes(f, n);
     if (kind !== TERMINAL || key < min || key > max) return -1;
     const size = this.recordBytes(f, n);
-    return at + size <= end ? size : -1;
+    return at + size <= end && this.#isSoundValue(f, n) ? size : -1;
+  }
+
+  /** Whether a terminal's value has a length that the scheme takes. */
+  #isSoundValue(f: number, n: number): boolean {
+    const { valueBytes } = this.rule, length = this.valueBytes(f, n);
+    if (valueBytes !== undefined && length !== valueBytes) return false;
+    if (!this.isOverflow(f, n)) return true;
+    return valueBytes === undefined && length <= VALUE_BYTES_MAX &&
+      this.u32[(this.valueAt(f, n) >> 2) + 1] !== 0;
   }
 }

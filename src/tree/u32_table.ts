@@ -82,7 +82,9 @@ export class U32Table {
       const home = mix(slots[i]) * WORDS & mask;
       // The entry may move back only if its home does not lie behind the hole.
       if (((i - home) & mask) < ((i - hole) & mask)) continue;
-      slots.copyWithin(hole, i, i + WORDS);
+      slots[hole] = slots[i];
+      slots[hole + 1] = slots[i + 1];
+      slots[hole + 2] = slots[i + 2];
       hole = i;
     }
     slots[hole] = 0;

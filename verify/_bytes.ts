@@ -5,11 +5,7 @@
 
 import { ProofError } from "./errors.ts";
 
-const proto = Object.getPrototypeOf(Uint8Array.prototype);
-const getter = (name: string | symbol): () => unknown =>
-  Object.getOwnPropertyDescriptor(proto, name)!.get!;
-const tagOf = /* @__PURE__ */ getter(Symbol.toStringTag);
-const lengthOf = /* @__PURE__ */ getter("length");
+const proto: object = Object.getPrototypeOf(Uint8Array.prototype);
 
 /** Throws a `ProofError`; docs/proofs.md says what each code means. Internal. */
 export function fail(code: string): never {
@@ -23,8 +19,10 @@ export function copyBytes(
   min: number,
   code: string,
 ): Uint8Array {
-  if (tagOf.call(input) !== "Uint8Array") fail("input");
-  const length = lengthOf.call(input) as number;
+  const own = (name: string | symbol): unknown =>
+    Reflect.get(proto, name, input);
+  if (own(Symbol.toStringTag) !== "Uint8Array") fail("input");
+  const length = own("length") as number;
   if (!(length <= max && length >= min)) fail(code);
   const out = new Uint8Array(length);
   if (length) out.set(input as Uint8Array);

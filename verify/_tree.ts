@@ -36,8 +36,8 @@ export const BITS = 6;
 /** Columns in a row. */
 export const ROW = 7;
 
-/** Most nodes of a tree, at four for each byte of tags. */
-export const NODES_MAX = 0x200000;
+/** Most bytes of tags, each of which holds up to four nodes. */
+export const TAG_BYTES_MAX = 0x80000;
 
 /** Most bytes of a value that stands in a proof. */
 export const VALUE_MAX = 1024;
@@ -72,8 +72,8 @@ export class Parser {
     this.data = data;
     this.items = items;
     this.at = start;
-    const tagBytes = this.u16() * 65536 + this.u16();
-    if (tagBytes * 4 > NODES_MAX) fail("limit");
+    const tagBytes = this.u16() << 16 | this.u16();
+    if (tagBytes >>> 0 > TAG_BYTES_MAX) fail("limit");
     this.tag = 4 * this.take(tagBytes);
     this.tagEnd = 4 * this.at;
     this.rows = new Int32Array(4 * ROW * tagBytes);

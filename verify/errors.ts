@@ -47,7 +47,7 @@ export class StemmaError extends Error {
  * try {
  *   verifyKey(nomtBlake3, new Uint8Array(32), new Uint8Array(32), new Uint8Array(1));
  * } catch (error) {
- *   assert(error instanceof ProofError && error.code === "truncated");
+ *   assert(error instanceof ProofError && error.code === "version");
  * }
  * ```
  */

@@ -215,7 +215,6 @@ function hashBranch(tree: PartialTree, row: number): Uint8Array {
     (l + r === EMPTY || l + r === TERMINAL ||
       rules.tagged && (left[0] | right[0]) > 127)
   ) fail("lone");
-  const bits = rows[row + BITS];
-  const prefix = bits ? data.subarray(rows[row + AT]) : ZERO;
-  return branch(left, right, prefix, bits, 0);
+  const prefix = data.subarray(rows[row + AT]);
+  return branch(left, right, prefix, rows[row + BITS], 0);
 }

@@ -1,9 +1,9 @@
 // This module is browser compatible.
 
 // What a proof is asked: keys and ranges, brought into one order that prover
-// and verifier share. An item is a closed interval of keys; items are sorted
-// and disjoint. A node is opened if and only if an item reaches into the part
-// of the key space below it.
+// and verifier share. An item is a closed interval of keys; items are sorted by
+// their lower ends. A node is opened if and only if an item reaches into the
+// part of the key space below it.
 
 import { compareBytes, copyBytes, fail } from "./_bytes.ts";
 import type { Scheme } from "./scheme.ts";
@@ -58,46 +58,25 @@ export function rangeItem(scheme: Scheme, { gte, lt }: KeyRange): Item {
   const { keyBytesMin: min, keyBytesMax: max } = scheme;
   const bound = (key: Uint8Array): Uint8Array =>
     copyBytes(key, max, min, "key");
-  const none = new Uint8Array(min);
-  const lo = gte ? bound(gte) : none;
-  let hi: Uint8Array = none.subarray(0, 0);
+  const lo = bound(gte ?? new Uint8Array(min));
+  let hi: Uint8Array = new Uint8Array(0);
   if (lt) {
     hi = bound(lt);
     if (compareBytes(lo, hi) >= 0) fail("query");
-    let length = hi.length;
-    if (min < max && !hi[length - 1]) length--;
-    else {
-      while (!hi[length - 1]) length--;
-      hi[length - 1]--;
-    }
-    hi = hi.subarray(0, length);
+    let last = hi.length;
+    if (min === max) { while (!hi[--last]--); }
+    else if (!hi[--last]) hi = hi.subarray(0, last);
+    else hi[last]--;
   }
   return { lo, hi, point: false, wanted: true };
 }
 
-/** Sorts items and merges those that overlap. Internal. */
+/** Puts items in order of their lower ends. Internal. */
 export function sortItems(items: Item[]): Item[] {
-  const out: Item[] = [];
-  let last: Item | undefined;
-  for (const item of items.sort((a, b) => compareBytes(a.lo, b.lo))) {
-    const { lo, hi, point, wanted } = item;
-    if (
-      last &&
-      (last.point
-        ? !compareBytes(last.lo, lo)
-        : comparePrefix(last.hi, lo, 8 * lo.length) >= 0)
-    ) {
-      const order = comparePrefix(last.hi, hi, 8 * hi.length) ||
-        hi.length - last.hi.length;
-      if (!point && (last.point || order < 0)) last.hi = hi;
-      last.point &&= point;
-      last.wanted ||= wanted;
-    } else out.push(last = item);
-  }
-  return out;
+  return items.sort((a, b) => compareBytes(a.lo, b.lo));
 }
 
-/** The items of a query, copied, checked, sorted and merged. Internal. */
+/** The items of a query, copied, checked and sorted. Internal. */
 export function queryItems(scheme: Scheme, query: Query): Item[] {
   const { keys = [], ranges = [] } = query;
   return sortItems([
@@ -140,25 +119,6 @@ export function endsBefore(
 export function inside(item: Item, path: Uint8Array, bits: number): boolean {
   return comparePrefix(item.lo, path, bits) <= 0 &&
     !endsBefore(item, path, bits);
-}
-
-/**
- * First of `items[from..to)`, all inside the node at `path`, that does not
- * reach its left child; bit `depth` of `path` is 0. Internal.
- */
-export function leftEnd(
-  items: readonly Item[],
-  from: number,
-  to: number,
-  path: Uint8Array,
-  depth: number,
-): number {
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if (inside(items[middle], path, depth + 1)) from = middle + 1;
-    else to = middle;
-  }
-  return from;
 }
 
 /** Sets bit `index` of `path` to `bit`. Internal. */

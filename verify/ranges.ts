@@ -1,9 +1,51 @@
 // This module is browser compatible.
 
-// Ranges as they stand in a witness: in order, and apart from one another.
+// For writers of proofs: ranges and items made disjoint, so that the items that
+// reach a node are one run of a list, which halves on the way down.
 
 import { compareBytes } from "./_bytes.ts";
-import type { KeyRange } from "./query.ts";
+import { comparePrefix, inside, type Item, type KeyRange } from "./query.ts";
+
+/** Makes sorted items disjoint: those that overlap become one. Internal. */
+export function mergeItems(items: readonly Item[]): Item[] {
+  const out: Item[] = [];
+  let last: Item | undefined;
+  for (const item of items) {
+    const { lo, hi, point, wanted } = item;
+    if (
+      last &&
+      (last.point
+        ? !compareBytes(last.lo, lo)
+        : comparePrefix(last.hi, lo, 8 * lo.length) >= 0)
+    ) {
+      const order = comparePrefix(last.hi, hi, 8 * hi.length) ||
+        hi.length - last.hi.length;
+      if (!point && (last.point || order < 0)) last.hi = hi;
+      last.point &&= point;
+      last.wanted ||= wanted;
+    } else out.push(last = { ...item });
+  }
+  return out;
+}
+
+/**
+ * First of `items[from..to)`, all inside the node at `path`, that does not
+ * reach its left child; bit `depth` of `path` is 0. Internal.
+ */
+export function leftEnd(
+  items: readonly Item[],
+  from: number,
+  to: number,
+  path: Uint8Array,
+  depth: number,
+): number {
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (inside(items[middle], path, depth + 1)) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
 
 /** Ranges in order, those that overlap or touch made one. Internal. */
 export function mergeRanges(ranges: readonly KeyRange[]): KeyRange[] {

@@ -133,14 +133,9 @@ function load(
   proof: Uint8Array,
   limits?: Limits,
 ): PartialTree {
-  const trusted = copyRoot(root);
+  const trusted = copyBytes(root, 32, 32, "input");
   const data = copyProof(scheme, proof, PROOF_VERSION, limits);
   return openTree(scheme, trusted, data, 2, items);
-}
-
-/** Copies a root, which must have 32 bytes. Internal. */
-export function copyRoot(root: unknown): Uint8Array {
-  return copyBytes(root, 32, 32, "input");
 }
 
 /** Copies a proof or witness and checks its first two bytes. Internal. */
@@ -151,7 +146,6 @@ export function copyProof(
   limits?: Limits,
 ): Uint8Array {
   const data = copyBytes(proof, limits?.bytesMax ?? 0x1000000, 0, "limit");
-  if (data.length < 2) fail("truncated");
   if (data[0] !== version) fail("version");
   if (data[1] !== scheme.id) fail("scheme");
   return data;

@@ -4,14 +4,14 @@
 // everything read or written in the previous version, the writes, both roots.
 // Byte table: docs/proofs.md.
 
-import { compareBytes, fail } from "./_bytes.ts";
+import { compareBytes, copyBytes, fail } from "./_bytes.ts";
 import { checkCanonical } from "./_canonical.ts";
 import { sortWrites, updateTree, type Write } from "./apply_writes.ts";
 import type { PartialTree } from "./partial_tree.ts";
 import type { KeyRange } from "./query.ts";
 import { copyKey, pointItem, rangeItem, sortItems } from "./query.ts";
 import type { Scheme } from "./scheme.ts";
-import { copyProof, copyRoot, type Limits, openTree } from "./verify.ts";
+import { copyProof, type Limits, openTree } from "./verify.ts";
 
 /** First byte of a witness: kind 1, format version 1. */
 export const WITNESS_VERSION = 0x11;
@@ -62,7 +62,7 @@ export function verifyWitness(
   witness: Uint8Array,
   limits?: Limits,
 ): VerifiedStep {
-  const previous = copyRoot(previousRoot);
+  const previous = copyBytes(previousRoot, 32, 32, "input");
   const data = copyProof(scheme, witness, WITNESS_VERSION, limits);
   const list = new Lists(scheme, data);
   if (compareBytes(list.bytes(32), previous)) {

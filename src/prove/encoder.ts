@@ -107,7 +107,7 @@ export class TreeEncoder {
       if (join < 0) this.#run(node, depth, 256, from, to, flags);
       else this.#run(node, depth, join, from, to, flags);
     } else if (join < 0 || this.#stems && join >= 248) {
-      if (this.#stems) this.#stem(node, depth, from, to);
+      if (this.#stems) this.#stem(node, from, to);
       else this.#terminal(node, from, to);
     } else if (this.#scheme.family === "eip8297") {
       this.#prefixed(node, depth, join, from, to);
@@ -284,7 +284,7 @@ export class TreeEncoder {
   }
 
   /** A stem, with every slot that was asked for, or its lowest one. */
-  #stem(node: number, depth: number, from: number, to: number): void {
+  #stem(node: number, from: number, to: number): void {
     const key = this.#tree.someKey(node).slice();
     const items = this.#items;
     this.#out.tag(TERMINAL);

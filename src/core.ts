@@ -9,7 +9,7 @@ import { UsedUpError } from "./errors.ts";
 import { encodeProof } from "./prove.ts";
 import type { Storage } from "./store/storage.ts";
 import type { Version } from "./store/versions.ts";
-import { VALUE_BYTES_MAX } from "./store/record.ts";
+import { VALUE_BYTES_MAX } from "./tree/layout.ts";
 import { type Range, TreeReader, VersionTree } from "./tree_reader.ts";
 import type { ProofQuery } from "./view.ts";
 

@@ -11,7 +11,7 @@ import type { Session } from "./session.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { ByteWriter } from "./store/bytes.ts";
 import { META_BYTES_MAX } from "./store/header.ts";
-import { VALUE_BYTES_MAX } from "./store/record.ts";
+import { VALUE_BYTES_MAX } from "./tree/layout.ts";
 import { sameBytes } from "./store/storage.ts";
 
 /** "STMEXP" and the version of the format. */

@@ -280,7 +280,7 @@ export class Checkpoints {
     for (let i = 0; i < file.extentPages(mapBytes); i++) {
       space.use(mapPage + i);
     }
-    if (withLog) this.#segments.decode(map);
+    if (withLog) this.#segments.decode(map, header.logPosition);
   }
 }
 

@@ -9,9 +9,18 @@
 import type { Scheme } from "@stemma/verify";
 import { xxh64 } from "../hash/xxh64.ts";
 import { CorruptError, FormatError } from "../errors.ts";
-import { PAGE_BYTES_MAX, PAGE_BYTES_MIN } from "../tree/layout.ts";
+import { keyRule } from "../tree/keys.ts";
+import {
+  DEPTH_MASK,
+  DEPTH_NONE,
+  PAGE_BYTES_MAX,
+  PAGE_BYTES_MIN,
+} from "../tree/layout.ts";
+import { PagePool } from "../tree/pool.ts";
 import { getU64, setU64, viewOf } from "./bytes.ts";
 import type { HistoryEntry } from "./history.ts";
+import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from "./segments.ts";
+import { PAGES_MAX } from "./space.ts";
 import type { Sum } from "./sum.ts";
 
 /** Version of the format of both files. */
@@ -24,6 +33,10 @@ export const HEADER_AREA_BYTES = 2 * SLOT_BYTES;
 export const META_BYTES_MAX = 4096;
 /** Checksum id of XXH64. */
 const CHECKSUM_XXH64 = 1;
+/** Longest map of free pages and log segments, in bytes. */
+const MAP_BYTES_MAX = 2 ** 29;
+/** Bound of sequences, generations and version ids: they never run out. */
+const COUNT_MAX = 2 ** 48;
 const FIXED_BYTES = 256;
 const AT_CHECKSUM = 248;
 const AT_META_BYTES = 224;
@@ -119,6 +132,7 @@ function checksum(bytes: Uint8Array): Sum {
  *   or never written.
  * @throws {FormatError} When it is a header of a version or with features that
  *   this code does not know.
+ * @throws {CorruptError} When its checksum is good and what it says cannot be.
  */
 export function decodeHeader(slot: Uint8Array): Header | undefined {
   if (slot.length < FIXED_BYTES) return undefined;
@@ -132,8 +146,18 @@ export function decodeHeader(slot: Uint8Array): Header | undefined {
   const sum = checksum(bytes), stored = getSum(view, AT_CHECKSUM);
   if (sum[0] !== stored[0] || sum[1] !== stored[1]) return undefined;
   refuseUnknown(view);
+  const header = decodeFields(slot, view);
+  const wrong = whatIsWrong(header);
+  if (wrong === undefined) return header;
+  throw new CorruptError(`Cannot open store: header says ${wrong}`, {
+    file: "pages",
+  });
+}
+
+function decodeFields(slot: Uint8Array, view: DataView): Header {
+  const metaBytes = view.getUint32(AT_META_BYTES, true);
   return {
-    pageBytes: pageSize(view.getUint32(12, true)),
+    pageBytes: view.getUint32(12, true),
     segmentBytes: view.getUint32(36, true),
     schemeId: view.getUint32(20, true),
     storeId: getSum(view, 40),
@@ -183,24 +207,65 @@ function refuseUnknown(view: DataView): void {
   }
 }
 
-function pageSize(bytes: number): number {
-  const isPower = (bytes & (bytes - 1)) === 0;
-  if (!isPower || bytes < PAGE_BYTES_MIN || bytes > PAGE_BYTES_MAX) {
-    throw new CorruptError(`Cannot open store: page size is ${bytes}`, {
-      file: "pages",
-      position: 12,
-    });
+/** The first thing in a header that no store can say; `undefined` if none. */
+function whatIsWrong(header: Header): string | undefined {
+  const { pageBytes, segmentBytes, pageCount, entry } = header;
+  if (!isPowerOfTwo(pageBytes, PAGE_BYTES_MIN, PAGE_BYTES_MAX)) {
+    return `pages of ${pageBytes} bytes`;
   }
-  return bytes;
+  if (!isPowerOfTwo(segmentBytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX)) {
+    return `log segments of ${segmentBytes} bytes`;
+  }
+  if (pageCount > PAGES_MAX) return `${pageCount} pages`;
+  const { generation, versionId } = header;
+  if (Math.max(generation, versionId, entry.sequence) > COUNT_MAX) {
+    return `generation ${generation}, version ${versionId}`;
+  }
+  if (entry.undoTo >= Math.max(entry.sequence, 1)) {
+    return `commit ${entry.undoTo} below commit ${entry.sequence}`;
+  }
+  if (header.windowStart > header.logPosition) return "a window without log";
+  return wrongPlace(header);
 }
 
-/** Refuses a store of another scheme. */
+/** What is wrong with where a header's tree and map are, if anything. */
+function wrongPlace(header: Header): string | undefined {
+  const { rootPage, rootDepth, rootSum, pageCount, mapPage, mapBytes } = header;
+  const isEmpty = header.entry.root.every((byte) => byte === 0);
+  const isUnknown = rootSum[0] === 0 && rootSum[1] === 0;
+  if (
+    isEmpty !== (rootPage === 0) || rootPage > pageCount ||
+    (!isEmpty && isUnknown)
+  ) return `root page ${rootPage}`;
+  if (rootDepth > DEPTH_MASK && rootDepth !== DEPTH_NONE) {
+    return `a root at depth ${rootDepth}`;
+  }
+  if (mapBytes === 0) return undefined;
+  const mapEnd = mapPage + Math.ceil(mapBytes / header.pageBytes);
+  const hasPlace = mapPage > 0 && mapEnd <= pageCount + 1;
+  return hasPlace && mapBytes <= MAP_BYTES_MAX
+    ? undefined
+    : `a map of ${mapBytes} bytes`;
+}
+
+function isPowerOfTwo(value: number, least: number, most: number): boolean {
+  return (value & (value - 1)) === 0 && value >= least && value <= most;
+}
+
+/** Refuses a store of another scheme, or with pages too small for this one. */
 export function refuseOtherScheme(header: Header, scheme: Scheme): void {
-  if (header.schemeId === scheme.id) return;
-  throw new FormatError(
-    "scheme-mismatch",
-    `Cannot open store: scheme must be ${scheme.id} (${scheme.name}): found ` +
-      `${header.schemeId}`,
+  if (header.schemeId !== scheme.id) {
+    throw new FormatError(
+      "scheme-mismatch",
+      `Cannot open store: scheme must be ${scheme.id} (${scheme.name}): found ` +
+        `${header.schemeId}`,
+    );
+  }
+  if (header.pageBytes >= PagePool.pageBytesMin(keyRule(scheme))) return;
+  throw new CorruptError(
+    `Cannot open store: header says pages of ${header.pageBytes} bytes, too ` +
+      `small for ${scheme.name}`,
+    { file: "pages" },
   );
 }
 

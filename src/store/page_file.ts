@@ -70,7 +70,8 @@ export class PageFile implements PageIo {
 
   /** Reads the bytes of an extent and compares their checksum. */
   readExtent(first: number, length: number, sum: Sum): Uint8Array {
-    if (this.positionOf(first) + length > this.#file.size()) {
+    const end = this.positionOf(first) + length;
+    if (first < 1 || end > this.#file.size()) {
       throw this.#corrupt(first, "it lies behind the end of the file");
     }
     const bytes = new Uint8Array(length);

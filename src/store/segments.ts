@@ -7,12 +7,16 @@
 // number and, in advance, the physical place of the next one, so recovery can
 // follow the chain without a directory.
 
+import { CorruptError } from "../errors.ts";
 import { xxh64 } from "../hash/xxh64.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 import { getU64, setU64, viewOf } from "./bytes.ts";
 import type { Sum } from "./sum.ts";
 import type { StoreFile } from "./file.ts";
 
+/** Smallest and largest segment, in bytes. */
+export const SEGMENT_BYTES_MIN = 1024;
+export const SEGMENT_BYTES_MAX = 2 ** 26;
 /** Bytes before the first frame of a segment. */
 export const SEGMENT_HEADER_BYTES = 32;
 const SEGMENT_MAGIC = 0x67655374;
@@ -158,12 +162,24 @@ export class Segments {
     }
   }
 
-  /** Reads the table; every other segment of the file is free. */
-  decode(from: ByteReader): void {
+  /**
+   * Reads the table; every other segment of the file is free.
+   *
+   * @param position The position where the log goes on.
+   * @throws {CorruptError} When a segment lies behind the end of the file, two
+   *   lie in one place, or none holds the position. A place is taken before
+   *   anything is written there, so up to two may be missing at the end.
+   */
+  decode(from: ByteReader, position: number): void {
     const first = from.varint(), count = from.varint();
     const places: number[] = [];
     for (let i = 0; i < count; i++) places.push(from.varint());
     const inFile = Math.ceil(this.#file.size() / this.bytes);
+    const index = Math.floor(position / this.bytes);
+    if (
+      index < first || index >= first + count ||
+      new Set(places).size !== count || places.some((p) => p > inFile + 1)
+    ) throw damagedTable();
     this.#first = first;
     this.#places = places;
     this.#count = places.reduce((most, p) => Math.max(most, p + 1), inFile);
@@ -173,4 +189,11 @@ export class Segments {
       if (!live.has(place)) this.#free.push(place);
     }
   }
+}
+
+function damagedTable(): CorruptError {
+  return new CorruptError(
+    "Cannot read segment table: log segments are missing",
+    { file: "log" },
+  );
 }

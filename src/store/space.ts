@@ -6,8 +6,12 @@
 // also cover pages of live versions, snapshots and the other header slot, so a
 // crash never leaks a page and never hands out one that is still needed.
 
+import { StorageFullError } from "../../backends/errors.ts";
 import { CorruptError } from "../errors.ts";
 import { type ByteReader, ByteWriter } from "./bytes.ts";
+
+/** Most pages of a page file: references are 32 bits. */
+export const PAGES_MAX = 2 ** 32 - 1;
 
 /** Allocator of page numbers 1, 2, ... */
 export class Space {
@@ -39,7 +43,7 @@ export class Space {
     for (let i = 0; i <= last + 1; i++) {
       const free = this.#freeBits(word);
       if (free !== 0) {
-        const page = (word << 5) + 31 - Math.clz32(free & -free);
+        const page = word * 32 + 31 - Math.clz32(free & -free);
         bits[word] |= 1 << (page & 31);
         this.#free--;
         this.#cursor = page;
@@ -73,10 +77,19 @@ export class Space {
     this.#free--;
   }
 
-  /** Gives pages back. */
+  /**
+   * Gives pages back.
+   *
+   * @throws {CorruptError} When one is free already: two references lead to it.
+   */
   release(first: number, count = 1): void {
     for (let page = first; page < first + count; page++) {
-      if (!this.isUsed(page)) throw new Error(`unreachable: page ${page} free`);
+      if (!this.isUsed(page)) {
+        throw new CorruptError(`Cannot give back page ${page}: it is free`, {
+          file: "pages",
+          page,
+        });
+      }
       this.#bits[page >>> 5] &= ~(1 << (page & 31));
       this.#free++;
     }
@@ -175,13 +188,19 @@ export class Space {
   #freeBits(word: number): number {
     let free = ~this.#bits[word];
     if (word === 0) free &= ~1;
-    const over = (word << 5) + 31 - this.#count;
+    const over = word * 32 + 31 - this.#count;
     if (over > 0) free = over >= 32 ? 0 : free & (-1 >>> over);
     return free;
   }
 
   #append(count: number): number {
     const first = this.#count + 1;
+    if (first + count - 1 > PAGES_MAX) {
+      throw new StorageFullError(
+        `Cannot allocate page: a page file has at most ${PAGES_MAX} pages`,
+        { operation: "write", file: "pages" },
+      );
+    }
     this.#reserve(this.#count + count);
     for (let page = first; page < first + count; page++) {
       this.#bits[page >>> 5] |= 1 << (page & 31);

@@ -5,7 +5,6 @@
 // and its checksum covers the checksum of the frame before, so a frame is good
 // by itself and good in its place (docs/format.md, "Commit log").
 
-import { xxh64 } from "../hash/xxh64.ts";
 import { CorruptError } from "../errors.ts";
 import type { Counters } from "../metrics.ts";
 import { getU64, setU64, viewOf } from "./bytes.ts";
@@ -21,8 +20,28 @@ const ALIGN = 8;
 /** Smallest room in a segment in which a frame is begun. */
 const FRAME_BYTES_MIN = FRAME_HEADER_BYTES + ALIGN;
 
+/** A frame and a segment header are at most this long. */
+const STAGING_BYTES_MAX = 1 << 20;
+
 const FIRST = 1;
 const LAST = 2;
+const AT_CHECK = 44;
+/** How often the bytes of a segment may be summed in search of good frames. */
+const SUMS_MAX = 4;
+
+/** Bytes of staging memory that a log with such segments needs. */
+export function stagingBytes(segmentBytes: number): number {
+  return Math.min(segmentBytes, STAGING_BYTES_MAX);
+}
+
+/** Checksum of a part of the staging memory. */
+export type StagedSum = (
+  start: number,
+  end: number,
+  seedLow: number,
+  seedHigh: number,
+  out: Sum,
+) => void;
 
 /** A frame read from the log. */
 export interface Frame {
@@ -45,7 +64,9 @@ export class CommitLog {
   readonly #file: StoreFile;
   readonly #storeId: Sum;
   readonly #counters: Counters;
-  #staging: Uint8Array = new Uint8Array(1 << 12);
+  /** One frame, with a segment header before it where one begins. */
+  readonly #staging: Uint8Array;
+  readonly #stagedSum: StagedSum;
   /** Where the next record goes. */
   #position = 0;
   /** Checksum of the last frame. */
@@ -58,14 +79,19 @@ export class CommitLog {
   #sequence = 0;
   #durableUpTo = 0;
   #isFirst = true;
-  #buffer: Uint8Array = new Uint8Array(1 << 12);
+  /** Bytes of frames whose checksum was computed so far. */
+  #summed = 0;
 
   constructor(
     file: StoreFile,
     segments: Segments,
     storeId: Sum,
     counters: Counters,
+    staging: Uint8Array,
+    stagedSum: StagedSum,
   ) {
+    this.#staging = staging;
+    this.#stagedSum = stagedSum;
     this.#file = file;
     this.segments = segments;
     this.#storeId = storeId;
@@ -113,7 +139,6 @@ export class CommitLog {
       }
       const part = Math.min(bytes.length - at, this.#room - this.#filled);
       const to = this.#lead + FRAME_HEADER_BYTES + this.#filled;
-      this.#reserve(to + part);
       this.#staging.set(bytes.subarray(at, at + part), to);
       this.#filled += part;
       at += part;
@@ -145,22 +170,20 @@ export class CommitLog {
     if (offset === SEGMENT_HEADER_BYTES) {
       if (index > segments.last) segments.extend();
       this.#lead = SEGMENT_HEADER_BYTES;
-      this.#reserve(SEGMENT_HEADER_BYTES);
       this.#staging.set(segments.encodeHeader(index), 0);
     }
     this.#writeAt = at;
     this.#filled = 0;
-    this.#room = segments.bytes - offset - FRAME_HEADER_BYTES;
+    const most = this.#staging.length - SEGMENT_HEADER_BYTES;
+    this.#room = Math.min(segments.bytes - offset, most) - FRAME_HEADER_BYTES;
   }
 
   #closeFrame(last: boolean): void {
-    const bytes = this.#staging, at = this.#lead, filled = this.#filled;
+    const staging = this.#staging, at = this.#lead, filled = this.#filled;
     const padded = filled + ALIGN - 1 & -ALIGN;
-    this.#reserve(at + FRAME_HEADER_BYTES + padded);
-    const staging = this.#staging === bytes ? bytes : this.#staging;
     const end = at + FRAME_HEADER_BYTES + padded;
     staging.fill(0, at + FRAME_HEADER_BYTES + filled, end);
-    const view = new DataView(staging.buffer, at, FRAME_HEADER_BYTES);
+    const view = viewOf(staging.subarray(at, at + FRAME_HEADER_BYTES));
     view.setUint32(0, FRAME_MAGIC, true);
     view.setUint32(4, filled, true);
     view.setUint32(16, this.#writeSum[0], true);
@@ -168,8 +191,8 @@ export class CommitLog {
     setU64(view, 24, this.#sequence);
     setU64(view, 32, this.#durableUpTo);
     view.setUint32(40, (this.#isFirst ? FIRST : 0) | (last ? LAST : 0), true);
-    view.setUint32(44, 0, true);
-    const sum = this.#checksum(staging, at, end);
+    view.setUint32(AT_CHECK, this.#headerCheck(at), true);
+    const sum = this.#checksum(at, end);
     view.setUint32(8, sum[0], true);
     view.setUint32(12, sum[1], true);
     const position = this.#writeAt - this.#lead;
@@ -183,21 +206,22 @@ export class CommitLog {
     this.#isFirst = false;
   }
 
-  /** Checksum of a frame: of its bytes from the checksum of the last one on. */
-  #checksum(bytes: Uint8Array, at: number, end: number): Sum {
-    const sum = noSum();
+  /** Checksum of a staged frame, its own field and what is before left out. */
+  #checksum(at: number, end: number): Sum {
+    const sum = noSum(), bytes = this.#staging;
     const length = bytes[at + 4] | bytes[at + 5] << 8 | bytes[at + 6] << 16 |
       bytes[at + 7] << 24;
     const [low, high] = this.#storeId;
-    xxh64(bytes, at + 16, end, low ^ length, high, sum);
+    this.#stagedSum(at + 16, end, (low ^ length) >>> 0, high, sum);
     return sum;
   }
 
-  #reserve(bytes: number): void {
-    if (bytes <= this.#staging.length) return;
-    const longer = new Uint8Array(Math.max(bytes, 2 * this.#staging.length));
-    longer.set(this.#staging);
-    this.#staging = longer;
+  /**
+   * Half a checksum over a staged frame's header alone. Without it a value that
+   * holds what looks like many long frames would make recovery sum each of them.
+   */
+  #headerCheck(at: number): number {
+    return this.#checksum(at, at + AT_CHECK)[0];
   }
 
   /**
@@ -216,7 +240,8 @@ export class CommitLog {
     const length = view.getUint32(4, true);
     const padded = length + ALIGN - 1 & -ALIGN;
     const good = view.getUint32(0, true) === FRAME_MAGIC &&
-      length <= room - FRAME_HEADER_BYTES && padded >= length;
+      length <= room - FRAME_HEADER_BYTES && padded >= length &&
+      view.getUint32(AT_CHECK, true) === this.#headerCheck(0);
     if (!good) return undefined;
     const bytes = this.#load(offset, FRAME_HEADER_BYTES + padded);
     if (bytes === undefined) return undefined;
@@ -250,7 +275,8 @@ export class CommitLog {
 
   #decode(bytes: Uint8Array, length: number, at: number): Frame | undefined {
     const view = viewOf(bytes);
-    const sum = this.#checksum(bytes, 0, bytes.length);
+    this.#summed += bytes.length;
+    const sum = this.#checksum(0, bytes.length);
     if (view.getUint32(8, true) !== sum[0]) return undefined;
     if (view.getUint32(12, true) !== sum[1]) return undefined;
     const flags = view.getUint32(40, true);
@@ -269,12 +295,9 @@ export class CommitLog {
     };
   }
 
-  /** Bytes of the file in a reused buffer, or `undefined` past its end. */
+  /** Bytes of the file in the staging memory, `undefined` past its end. */
   #load(offset: number, length: number): Uint8Array | undefined {
-    if (this.#buffer.length < length) {
-      this.#buffer = new Uint8Array(Math.max(length, 2 * this.#buffer.length));
-    }
-    const bytes = this.#buffer.subarray(0, length);
+    const bytes = this.#staging.subarray(0, length);
     return this.#file.read(bytes, offset) < length ? undefined : bytes;
   }
 
@@ -294,7 +317,13 @@ export class CommitLog {
     const { bytes } = this.segments;
     for (let at = this.normalize(position);;) {
       const end = (Math.floor(at / bytes) + 1) * bytes;
+      const most = this.#summed + SUMS_MAX * bytes;
       for (const candidate of this.#candidates(at, end)) {
+        if (this.#summed > most) {
+          // Frames that were written never overlap like this.
+          found.leftover = true;
+          break;
+        }
         const frame = this.read(candidate);
         if (frame === undefined || frame.sequence <= sequence) continue;
         found.durable = Math.max(found.durable, frame.durableUpTo);

@@ -36,7 +36,7 @@ import {
 } from "./hashers.ts";
 import type { Header } from "./header.ts";
 import type { HistoryEntry } from "./history.ts";
-import { CommitLog } from "./log.ts";
+import { CommitLog, stagingBytes } from "./log.ts";
 import { PageFile } from "./page_file.ts";
 import { Payload } from "./payload.ts";
 import {
@@ -142,7 +142,7 @@ export class Storage {
     this.#pagesFile = files.pages;
     this.#logFile = files.log;
     this.#identity = header;
-    this.pool = makePool(header.pageBytes, options, shared);
+    this.pool = makePool(header, options, shared);
     const { pageBytes, storeId } = header;
     const hashers = makeHashers(this.pool, options.scheme, options.hashing);
     this.hasher = hashers.hasher;
@@ -156,7 +156,16 @@ export class Storage {
     );
     this.pool.attach(this.file);
     const segments = new Segments(files.log, header.segmentBytes, storeId);
-    this.#log = new CommitLog(files.log, segments, storeId, shared);
+    const { stagingAt, pages } = this.pool;
+    this.#log = new CommitLog(
+      files.log,
+      segments,
+      storeId,
+      shared,
+      pages.u8.subarray(stagingAt, stagingAt + stagingBytes(segments.bytes)),
+      (start, end, low, high, out) =>
+        hashers.checksum(stagingAt + start, end - start, low, high, out),
+    );
     const { sequence } = header.entry;
     const head = new Version(header.versionId, treeOf(header), sequence);
     // Ids go on well past any that an unclean end may have left in pages.
@@ -184,7 +193,7 @@ export class Storage {
       this.rule,
       options.history,
       this.#tip,
-      header.windowStart,
+      { start: header.windowStart, count: header.historyCount },
     );
     this.#checkpoints = new Checkpoints(
       this,
@@ -691,7 +700,7 @@ function poisons(error: unknown): boolean {
 }
 
 function makePool(
-  pageBytes: number,
+  { pageBytes, segmentBytes }: Header,
   { cacheBytes, scheme, hashing }: StorageOptions,
   shared: Counters,
 ): PagePool {
@@ -700,6 +709,7 @@ function makePool(
     cacheBytes,
     rule: keyRule(scheme),
     reservedBytes: reservedBytes(scheme, hashing.choice),
+    stagingBytes: stagingBytes(segmentBytes),
     wasm: wantsWasm(scheme, hashing.choice),
     shared: wantsShared(scheme, hashing),
     counters: shared,

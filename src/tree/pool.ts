@@ -41,6 +41,8 @@ export interface PoolOptions {
   readonly rule: KeyRule;
   /** Bytes that the hasher wants for itself. */
   readonly reservedBytes: number;
+  /** Bytes for frames of the commit log on their way to or from the file. */
+  readonly stagingBytes: number;
   /** Whether to use a `WebAssembly.Memory`. */
   readonly wasm: boolean;
   /** Whether that memory is shared between threads. */
@@ -66,6 +68,8 @@ export class PagePool {
   readonly listBytes: number;
   /** Offset of the hasher's own region. */
   readonly reservedAt: number;
+  /** Offset of the log's region. */
+  readonly stagingAt: number;
   /** Offset of a spare frame. */
   readonly scratchAt: number;
   readonly counters: Counters;
@@ -105,7 +109,8 @@ export class PagePool {
     this.anchorAt = 512;
     this.reservedAt = 1024;
     this.listAt = this.reservedAt + (options.reservedBytes + 63 & ~63);
-    const framesAt = this.listAt + this.listBytes + pageBytes - 1 &
+    this.stagingAt = this.listAt + this.listBytes;
+    const framesAt = this.stagingAt + options.stagingBytes + pageBytes - 1 &
       -pageBytes;
     this.scratchAt = framesAt;
     this.#framesAt = framesAt + pageBytes;

@@ -37,7 +37,7 @@ import {
 import type { Header } from "./header.ts";
 import type { HistoryEntry } from "./history.ts";
 import { CommitLog, stagingBytes } from "./log.ts";
-import { PageFile } from "./page_file.ts";
+import { PageFile, type PoolChecksum } from "./page_file.ts";
 import { Payload } from "./payload.ts";
 import {
   COMMIT,
@@ -155,17 +155,8 @@ export class Storage {
       hashers.checksum,
     );
     this.pool.attach(this.file);
-    const segments = new Segments(files.log, header.segmentBytes, storeId);
-    const { stagingAt, pages } = this.pool;
-    this.#log = new CommitLog(
-      files.log,
-      segments,
-      storeId,
-      shared,
-      pages.u8.subarray(stagingAt, stagingAt + stagingBytes(segments.bytes)),
-      (start, end, low, high, out) =>
-        hashers.checksum(stagingAt + start, end - start, low, high, out),
-    );
+    const { checksum } = hashers;
+    this.#log = makeLog(files, header, this.pool, checksum, shared);
     const { sequence } = header.entry;
     const head = new Version(header.versionId, treeOf(header), sequence);
     // Ids go on well past any that an unclean end may have left in pages.
@@ -197,7 +188,7 @@ export class Storage {
     );
     this.#checkpoints = new Checkpoints(
       this,
-      segments,
+      this.#log.segments,
       files,
       header,
       options.faults,
@@ -697,6 +688,25 @@ function poisons(error: unknown): boolean {
   return error instanceof StemmaError && !(error instanceof StorageFullError) &&
     !(error instanceof CorruptError) && !(error instanceof KeyPrefixError) &&
     !(error instanceof IoError && error.operation === "read");
+}
+
+function makeLog(
+  { log }: OpenFiles,
+  { segmentBytes, storeId }: Header,
+  { stagingAt, pages }: PagePool,
+  checksum: PoolChecksum,
+  shared: Counters,
+): CommitLog {
+  const end = stagingAt + stagingBytes(segmentBytes);
+  return new CommitLog(
+    log,
+    new Segments(log, segmentBytes, storeId),
+    storeId,
+    shared,
+    pages.u8.subarray(stagingAt, end),
+    (from, to, low, high, out) =>
+      checksum(stagingAt + from, to - from, low, high, out),
+  );
 }
 
 function makePool(

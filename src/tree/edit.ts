@@ -240,10 +240,12 @@ export class TreeEdit {
     const bytes = this.#recordBytes(length, value);
     const heap = pages.allocateHeap(f, bytes);
     const record = f + heap;
-    u8.fill(0, record, record + bytes);
+    const to = record + keyRecordBytes(pages.rule, length);
+    // Both parts are padded with zeros to whole words.
+    pages.u32[(to >> 2) - 1] = 0;
+    if (value.length > 0) pages.u32[(record + bytes >> 2) - 1] = 0;
     if (pages.keyShift === 1) u8[record] = length;
     copyBytes(this.#keys, at, u8, record + pages.keyShift, length);
-    const to = record + keyRecordBytes(pages.rule, length);
     copyBytes(value.bytes, value.at, u8, to, value.length);
     const i = metaAt(f, n);
     pages.u16[i] = TERMINAL << KIND_SHIFT | DIRTY |
@@ -291,7 +293,9 @@ export class TreeEdit {
     const before = pages.recordBytes(f, n);
     if (bytes === before && pages.isOverflow(f, n) === value.overflow) {
       const to = pages.valueAt(f, n);
-      pages.u8.fill(0, to, to + align4(value.length));
+      if (value.length > 0) {
+        pages.u32[(to + align4(value.length) >> 2) - 1] = 0;
+      }
       copyBytes(value.bytes, value.at, pages.u8, to, value.length);
       if (!value.overflow) pages.u16[i + 2] = value.length;
     } else {

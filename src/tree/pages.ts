@@ -359,9 +359,11 @@ export class Pages {
     u16[j + 2] = u16[i + 2];
     const bytes = this.recordBytes(f, n);
     if (bytes > 0) {
-      const heap = this.allocateHeap(g, bytes);
-      const from = f + u16[i + 1];
-      this.u8.copyWithin(g + heap, from, from + bytes);
+      const heap = this.allocateHeap(g, bytes), u32 = this.u32;
+      // Records are whole words, and mostly short.
+      const end = g + heap + bytes >> 2;
+      let from = f + u16[i + 1] >> 2;
+      for (let word = g + heap >> 2; word < end;) u32[word++] = u32[from++];
       u16[j + 1] = heap;
     }
     if ((u16[i] & EXTEND) !== 0) onMove(hashAt(f, n), hashAt(g, to));

@@ -33,19 +33,22 @@ export class HistoryWindow {
   /** Oldest first, the head last; empty when not read yet. */
   #states: HistoryState[] = [];
   #start: number;
+  /** Commits that could be undone when the header was written. */
+  readonly #count: number;
 
   constructor(
     log: CommitLog,
     rule: KeyRule,
     bounds: HistoryBounds,
     head: HistoryState,
-    start: number,
+    kept: { readonly start: number; readonly count: number },
   ) {
     this.#log = log;
     this.#rule = rule;
     this.#bounds = bounds;
     this.#head = head;
-    this.#start = start;
+    this.#start = kept.start;
+    this.#count = Math.min(kept.count, bounds.commits);
   }
 
   /** The head. */
@@ -100,7 +103,7 @@ export class HistoryWindow {
     const bytesMax = Number.MAX_SAFE_INTEGER;
     for (let below: HistoryState | undefined = this.#head;;) {
       const { entry }: HistoryState = below;
-      if (states.length > this.#bounds.commits || !this.#canUndo(entry)) break;
+      if (states.length > this.#count || !this.#canUndo(entry)) break;
       if (entry.undoTo === 0) {
         below = { entry: emptyEntry(), meta: new Uint8Array(0) };
       } else {

@@ -16,13 +16,12 @@ import { type Fault, FAULTS } from "./store/faults.ts";
 import type { CreateMode } from "./store/files.ts";
 import type { HasherChoice } from "./store/hashers.ts";
 import { sameBytes, Storage, type StorageOptions } from "./store/storage.ts";
-import type { Version } from "./store/versions.ts";
 import { exportState, type ImportOptions, importState } from "./transfer.ts";
 import { PagePool } from "./tree/pool.ts";
 import { keyRule } from "./tree/keys.ts";
 import { PAGE_BYTES_MAX } from "./tree/layout.ts";
 import type { Range } from "./tree_reader.ts";
-import { versionOf, type View } from "./view.ts";
+import { versionOf } from "./view.ts";
 
 /** How many commits a flush may wait for. */
 export type Durability = "commit" | "relaxed" | {
@@ -247,7 +246,7 @@ export class Stemma {
     const { versions } = this.#core.storage;
     const base = options.on === undefined
       ? versions.head
-      : this.#standOn(options.on);
+      : versionOf(options.on, this.#core);
     versions.hold(base);
     return new Session(this.#core, base, options);
   }
@@ -263,7 +262,7 @@ export class Stemma {
     this.#refuseClosed();
     const { storage } = this.#core, { versions } = storage;
     if (at instanceof Prepared) {
-      const version = this.#standOn(at);
+      const version = versionOf(at, this.#core);
       versions.hold(version);
       return new Snapshot(this.#core, version, version.sequence);
     }
@@ -449,12 +448,6 @@ export class Stemma {
     if (this.#closing !== undefined) {
       throw new UsedUpError("Cannot use store: it is being closed");
     }
-  }
-
-  #standOn(view: View): Version {
-    // Reading the root refuses versions of another store and dropped ones.
-    view.has(new Uint8Array(Math.max(1, this.scheme.keyBytesMin)));
-    return versionOf(view);
   }
 
   /** How many states back the most recent one with this root is. */

@@ -105,7 +105,20 @@ export class View {
   }
 }
 
-/** Internal: the version that a view stands for. */
-export function versionOf(view: View): Version {
-  return (view as unknown as { version: Version }).version;
+/**
+ * Internal: the live version that a view of this store stands for.
+ *
+ * @throws {TypeError} When the view belongs to another store.
+ */
+export function versionOf(view: View, core: Core): Version {
+  const inside = view as unknown as {
+    core: Core;
+    version: Version;
+    refuseUsed(): void;
+  };
+  if (inside.core !== core) {
+    throw new TypeError("Cannot stand on version: it is of another store");
+  }
+  inside.refuseUsed();
+  return inside.version;
 }

@@ -366,6 +366,25 @@ export class CommitLog {
     segments.cut(Math.floor(position / segments.bytes));
   }
 
+  /** Writes what lies between two positions once more, as it was read. */
+  rewrite(from: number, to: number): void {
+    const { bytes } = this.segments;
+    // A segment's header is written with its first frame.
+    const within = from % bytes;
+    let at = within > SEGMENT_HEADER_BYTES ? from : from - within;
+    while (at < to) {
+      const end = Math.min(to, at - at % bytes + bytes);
+      const part = this.#staging.subarray(
+        0,
+        Math.min(end - at, this.#staging.length),
+      );
+      const offset = this.segments.offset(at);
+      const got = this.#file.read(part, offset);
+      this.#file.write(part.subarray(0, got), offset);
+      at += part.length;
+    }
+  }
+
   #clear(offset: number, length: number): void {
     const bytes = new Uint8Array(Math.min(length, 1 << 16));
     for (let at = 0; at < length; at += bytes.length) {

@@ -61,6 +61,7 @@ function readTerminal(parser: Parser, row: number): boolean {
     if (depth < 256) fail("depth");
     rows[row + AT] = parser.take(32);
     rows[row + SIZE] = 32;
+    rows[row + DEPTH] = depth + path[31];
     return true;
   }
   const stem = parser.key(row, 31);

@@ -25,7 +25,10 @@ export const KIND = 0;
 export const AT = 1;
 /** Terminal: bytes of the value, -1: hash. Branch: row of the right child. */
 export const SIZE = 2;
-/** Depth of the node; of a branch, the depth at which its children part. */
+/**
+ * Depth of the node; of a branch, the depth at which its children part; of a
+ * slot leaf, 256 and the number of its slot.
+ */
 export const DEPTH = 3;
 /** First item that reaches the node. */
 export const FROM = 4;
@@ -44,21 +47,31 @@ export const VALUE_MAX = 1024;
 
 /** Reads one tree. Its fields are where it is; `rows` is what it found. */
 export class Parser {
+  /** Scheme of the tree. */
   declare readonly scheme: Scheme;
+  /** Bytes that are read. */
   declare readonly data: Uint8Array;
+  /** What was asked, in order. */
   declare readonly items: readonly Item[];
+  /** What was found, {@linkcode ROW} numbers a node. */
   declare readonly rows: Int32Array;
   /** Bits that lead to the node; the first `depth` count. */
   declare readonly path: Uint8Array;
+  /** Branches whose right child is still to come. */
   declare readonly pending: number[];
-  /** Next tag, and the end of the tags; next byte of the payload. */
+  /** Next tag, counted from the start of the bytes. */
   declare tag: number;
+  /** End of the tags. */
   declare tagEnd: number;
+  /** Next byte of the payload. */
   declare at: number;
+  /** Row of the next node. */
   declare row: number;
+  /** Depth of the node. */
   declare depth: number;
-  /** Items that reach the node. */
+  /** First item that reaches the node. */
   declare from: number;
+  /** One past the last item that reaches the node. */
   declare to: number;
 
   /** Starts at `start` of `data`. */
@@ -150,6 +163,7 @@ export class Parser {
     }
   }
 
+  /** Reads what a branch holds, and goes on with its left child. */
   branch(row: number): void {
     const { path, scheme: { rules } } = this;
     rules.branch?.(this, row);
@@ -158,6 +172,7 @@ export class Parser {
     this.pending.push(row);
   }
 
+  /** Goes on with the right child of the last branch that lacks it. */
   turnRight(): void {
     const { rows } = this;
     const row = this.pending.pop()!;

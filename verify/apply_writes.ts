@@ -204,7 +204,8 @@ class Update {
       if (value) nodes.push({ key, depth: 256, hash: scheme.hash(value) });
     }
     if (!nodes.length) return { ...NOTHING, shown };
-    const hash = hashNode(scheme, foldNodes(scheme, nodes), rows[row + DEPTH]);
+    const top = Math.min(rows[row + DEPTH], 256);
+    const hash = hashNode(scheme, foldNodes(scheme, nodes), top);
     return { kind: BRANCH, hash, shown };
   }
 

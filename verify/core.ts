@@ -19,10 +19,16 @@
  * @module
  */
 
-export * from "./errors.ts";
-export * from "./partial_tree.ts";
-export type { KeyRange, Query } from "./query.ts";
-export * from "./scheme.ts";
-export * from "./verify.ts";
 export { applyWrites, type Write } from "./apply_writes.ts";
+export { boundaryNodes } from "./boundary.ts";
+export { entries } from "./entries.ts";
+export * from "./errors.ts";
+export { mergeTrees } from "./merge.ts";
+export type { PartialTree, Present, Verdict } from "./partial_tree.ts";
+export type { Item, KeyRange, Query } from "./query.ts";
+export type { Rules } from "./_rules.ts";
+export type { Parser } from "./_tree.ts";
+export * from "./scheme.ts";
+export { type PathStep, type SiblingPath, toPath } from "./to_path.ts";
+export { decodePartial, type Limits, verify, verifyKey } from "./verify.ts";
 export { type VerifiedStep, verifyWitness } from "./witness.ts";

@@ -4,7 +4,7 @@
 // that needs one scheme carries one hash. Specification: see
 // _eip7864.ts.
 
-import { blake3 } from "@noble/hashes/blake3.js";
+import { blake3 } from "./_blake3.ts";
 import type { Scheme } from "./scheme.ts";
 import { eip7864Scheme } from "./_eip7864.ts";
 
@@ -24,5 +24,5 @@ export const eip7864Blake3: Scheme = /* @__PURE__ */ eip7864Scheme(
   5,
   "eip7864-blake3",
   "blake3",
-  (message) => blake3(message),
+  blake3,
 );

@@ -4,7 +4,7 @@
 // that needs one scheme carries one hash. Specification: see
 // _eip8297.ts.
 
-import { blake3 } from "@noble/hashes/blake3.js";
+import { blake3 } from "./_blake3.ts";
 import type { Scheme } from "./scheme.ts";
 import { eip8297Scheme } from "./_eip8297.ts";
 
@@ -24,5 +24,5 @@ export const eip8297Blake3: Scheme = /* @__PURE__ */ eip8297Scheme(
   6,
   "eip8297-blake3",
   "blake3",
-  (message) => blake3(message),
+  blake3,
 );

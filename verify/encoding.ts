@@ -8,11 +8,12 @@
  * @example Bring a query into the order of a proof
  * ```ts
  * import { nomtBlake3 } from "@stemma/verify";
- * import { queryItems } from "@stemma/verify/encoding";
+ * import { mergeItems, queryItems } from "@stemma/verify/encoding";
  * import { assertEquals } from "@std/assert";
  *
  * const key = new Uint8Array(32);
- * assertEquals(queryItems(nomtBlake3, { keys: [key, key] }).length, 1);
+ * const items = mergeItems(queryItems(nomtBlake3, { keys: [key, key] }));
+ * assertEquals(items.length, 1);
  * ```
  *
  * @module

@@ -52,5 +52,6 @@ export class StemmaError extends Error {
  * ```
  */
 export class ProofError extends StemmaError {
+  /** `"ProofError"`, also where a bundler shortens names. */
   override readonly name = "ProofError";
 }

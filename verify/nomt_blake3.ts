@@ -3,7 +3,7 @@
 // The scheme `nomt-blake3`, with nothing but its own hash function, so that a bundle
 // that needs one scheme carries one hash. Specification: see _nomt.ts.
 
-import { blake3 } from "@noble/hashes/blake3.js";
+import { blake3 } from "./_blake3.ts";
 import type { Scheme } from "./scheme.ts";
 import { nomtScheme } from "./_nomt.ts";
 
@@ -23,5 +23,5 @@ export const nomtBlake3: Scheme = /* @__PURE__ */ nomtScheme(
   1,
   "nomt-blake3",
   "blake3",
-  (message) => blake3(message),
+  blake3,
 );

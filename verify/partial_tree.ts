@@ -121,13 +121,14 @@ export function valueOf({ rows, data }: PartialTree, row: number): Uint8Array {
   return data.subarray(at, at + (size < 0 ? 32 : size));
 }
 
-function lookUp(tree: PartialTree, key: Uint8Array): Verdict {
+/** `PartialTree.get` of a key that was checked. Internal. */
+export function lookUp(tree: PartialTree, key: Uint8Array): Verdict {
   const { rows, scheme: { rules } } = tree;
   let row = 0;
   for (;;) {
     if (rows[row] === HASH) return { status: "not covered" };
     const next = (rules.step ?? stepRow)(tree, row, key);
-    if (next === row) return present(tree, row);
+    if (next === row) return presentAt(tree, row);
     if (next < 0) {
       rules.absent?.(tree, key);
       return { status: "absent" };
@@ -152,8 +153,8 @@ export function stepRow(
   return rows[row] && !compareBytes(keyAt(tree, row), key) ? row : -1;
 }
 
-/** The verdict that the terminal or slot leaf at `row` gives. */
-function present(tree: PartialTree, row: number): Present {
+/** The verdict that the terminal or slot leaf at `row` gives. Internal. */
+export function presentAt(tree: PartialTree, row: number): Present {
   const { rows, scheme } = tree;
   const bytes = valueOf(tree, row).slice();
   const held = rows[row + SIZE] >= 0;

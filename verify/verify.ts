@@ -7,7 +7,12 @@
 
 import { compareBytes, copyBytes, fail } from "./_bytes.ts";
 import { checkCanonical } from "./_canonical.ts";
-import { type PartialTree, readTree, type Verdict } from "./partial_tree.ts";
+import {
+  lookUp,
+  type PartialTree,
+  readTree,
+  type Verdict,
+} from "./partial_tree.ts";
 import { type Item, type Query, queryItems } from "./query.ts";
 import type { Scheme } from "./scheme.ts";
 
@@ -89,7 +94,7 @@ export function verifyKey(
   limits?: Limits,
 ): Exclude<Verdict, { status: "not covered" }> {
   const tree = verify(scheme, root, { keys: [key] }, proof, limits);
-  return tree.get(key) as Exclude<Verdict, { status: "not covered" }>;
+  return lookUp(tree, tree.items[0].lo) as ReturnType<typeof verifyKey>;
 }
 
 /**

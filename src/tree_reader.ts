@@ -289,6 +289,10 @@ export class VersionTree implements ProvableTree {
   readonly #file: PageFile;
   readonly #tree: TreeRoot;
   readonly #sums: U32Table = new U32Table(8);
+  /** Where the handle located last lies. */
+  #page = 0;
+  #frame = 0;
+  #node = 0;
 
   constructor(parts: ReaderParts, tree: TreeRoot) {
     this.scheme = parts.scheme;
@@ -308,10 +312,9 @@ export class VersionTree implements ProvableTree {
   }
 
   child(node: number, side: 0 | 1): number {
-    const join = this.#resolve(node);
-    const f = this.#frame(join), n = join % NODES;
-    const page = Math.floor(join / NODES);
-    return page * NODES + this.#pages.u16[metaAt(f, n) + 1 + side];
+    this.#enter(node);
+    const link = metaAt(this.#frame, this.#node) + 1 + side;
+    return this.#page * NODES + this.#pages.u16[link];
   }
 
   hash(node: number, out: Uint8Array, at: number): void {
@@ -319,13 +322,14 @@ export class VersionTree implements ProvableTree {
       out.set(this.#tree.hash, at);
       return;
     }
-    const from = hashAt(this.#frame(node), node % NODES), u8 = this.#pages.u8;
+    this.#locate(node);
+    const from = hashAt(this.#frame, this.#node), u8 = this.#pages.u8;
     for (let i = 0; i < 32; i++) out[at + i] = u8[from + i];
   }
 
   key(node: number): Uint8Array {
-    const terminal = this.#resolve(node);
-    const f = this.#frame(terminal), n = terminal % NODES;
+    this.#enter(node);
+    const f = this.#frame, n = this.#node;
     const at = this.#pages.keyAt(f, n);
     return this.#pages.u8.subarray(at, at + this.#pages.keyBytes(f, n));
   }
@@ -337,61 +341,61 @@ export class VersionTree implements ProvableTree {
   }
 
   valueLength(node: number): number {
-    const terminal = this.#resolve(node);
-    return this.#pages.valueBytes(this.#frame(terminal), terminal % NODES);
+    this.#enter(node);
+    return this.#pages.valueBytes(this.#frame, this.#node);
   }
 
   value(node: number): Uint8Array {
-    const terminal = this.#resolve(node);
-    const f = this.#frame(terminal);
-    return readValue(this.#pages, this.#file, f, terminal % NODES);
+    this.#enter(node);
+    return readValue(this.#pages, this.#file, this.#frame, this.#node);
   }
 
   valueHash(node: number): Uint8Array {
-    const terminal = this.#resolve(node);
-    const f = this.#frame(terminal), n = terminal % NODES;
-    return overflowHash(this.#pages, f, n) ??
-      this.scheme.hash(this.value(terminal));
+    this.#enter(node);
+    return overflowHash(this.#pages, this.#frame, this.#node) ??
+      this.scheme.hash(this.value(node));
   }
 
   #depth(node: number): number {
     if (node === ROOT) return this.#tree.depth;
-    const f = this.#frame(node), i = metaAt(f, node % NODES);
+    this.#locate(node);
+    const i = metaAt(this.#frame, this.#node);
     const meta = this.#pages.u16[i], kind = meta >> KIND_SHIFT;
     if (kind === JOIN) return meta & DEPTH_MASK;
     return kind === CHILD ? this.#pages.u16[i + 2] : DEPTH_NONE;
   }
 
-  /** The node itself, for a handle of an entry that leads to its page. */
-  #resolve(node: number): number {
-    const pages = this.#pages;
-    let page = this.#tree.page;
-    let [low, high] = this.#tree.sum;
-    if (node !== ROOT) {
-      const f = this.#frame(node), n = node % NODES;
-      if (pages.kind(f, n) !== CHILD) return node;
-      const i = pages.record(f, n) >> 2;
-      page = pages.u32[i];
-      low = pages.u32[i + 1];
-      high = pages.u32[i + 2];
-    }
-    const f = this.#pool.get(page, low, high);
-    if (this.#sums.size > REMEMBERED) this.#sums.clear();
-    this.#sums.set(page, low, high);
-    return page * NODES + pages.root(f);
+  /** Locates the node itself, for a handle of an entry that leads to its page. */
+  #enter(node: number): void {
+    const pages = this.#pages, { page, sum } = this.#tree;
+    if (node === ROOT) return this.#open(page, sum[0], sum[1]);
+    this.#locate(node);
+    if (pages.kind(this.#frame, this.#node) !== CHILD) return;
+    const i = pages.record(this.#frame, this.#node) >> 2;
+    this.#open(pages.u32[i], pages.u32[i + 1], pages.u32[i + 2]);
   }
 
-  /** Frame of the page that a handle lies in. */
-  #frame(node: number): number {
+  /** Goes to a page's root node, and remembers how to find the page again. */
+  #open(page: number, low: number, high: number): void {
+    this.#frame = this.#pool.get(page, low, high);
+    this.#page = page;
+    this.#node = this.#pages.root(this.#frame);
+    if (this.#sums.size > REMEMBERED) this.#sums.clear();
+    this.#sums.set(page, low, high);
+  }
+
+  /** Finds the frame that a handle's page lies in now. */
+  #locate(node: number): void {
     const page = Math.floor(node / NODES);
-    const f = this.#pool.peek(page);
-    if (f !== 0) return f;
+    this.#node = node - page * NODES;
+    // A frame names the page that it holds, so one look tells if it still does.
+    if (page === this.#page && this.#pages.pageOf(this.#frame) === page) return;
+    this.#page = page;
+    this.#frame = this.#pool.peek(page);
+    if (this.#frame !== 0) return;
     const slot = this.#sums.find(page);
     if (slot < 0) throw new RangeError("Cannot read node: unknown handle");
-    return this.#pool.get(
-      page,
-      this.#sums.first(slot),
-      this.#sums.second(slot),
-    );
+    const low = this.#sums.first(slot), high = this.#sums.second(slot);
+    this.#frame = this.#pool.get(page, low, high);
   }
 }

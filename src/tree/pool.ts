@@ -437,8 +437,10 @@ export class PagePool {
         );
       }
     }
+    // Referenced when found again: pages read once must not push out the
+    // upper levels, which every path meets.
     this.#framePage[frame] = page;
-    this.#frameState[frame] = REFERENCED;
+    this.#frameState[frame] = 0;
     this.#frames.set(page, frame);
     return this.#offset(frame);
   }

@@ -32,22 +32,19 @@ const ID = 0xf0;
  * @returns 32 fresh bytes.
  */
 export const cheapHash: HashFunction = (message) => {
-  let a = message.length | 0, b = 0x9e3779b9 | 0, c = 0x85ebca6b | 0, d = 1;
+  let a = message.length | 0, b = 0x9e3779b9 | 0;
   for (let i = 0; i < message.length; i += 4) {
     const word = message[i] | message[i + 1] << 8 | message[i + 2] << 16 |
       message[i + 3] << 24;
-    a = Math.imul(a ^ word, 0x9e3779b1) ^ d;
-    b = Math.imul(b + (a >>> 15 ^ word), 0x85ebca77);
-    c = Math.imul(c ^ b >>> 13, 0xc2b2ae3d) + word | 0;
-    d = d + (c ^ a >>> 16) | 0;
+    a = Math.imul(a ^ word, 0x9e3779b1);
+    b = Math.imul(b ^ a >>> 15, 0x85ebca77) + word | 0;
+    a ^= b >>> 13;
   }
   const out = new Uint32Array(8);
   for (let i = 0; i < 8; i++) {
-    a = Math.imul(a ^ d >>> 15, 0x2c1b3c6d);
-    b = Math.imul(b + a ^ b >>> 12, 0x297a2d39);
-    c = Math.imul(c ^ b >>> 14, 0x7feb352d);
-    d = Math.imul(d + c ^ d >>> 13, 0x846ca68b);
-    out[i] = a ^ b ^ c ^ d;
+    a = Math.imul(a ^ b >>> 15, 0x2c1b3c6d);
+    b = Math.imul(b + a ^ a >>> 12, 0x297a2d39);
+    out[i] = a ^ b;
   }
   return new Uint8Array(out.buffer);
 };

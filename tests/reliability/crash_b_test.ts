@@ -1,0 +1,5 @@
+// Power loss at every call of every workload: part 2 of 2.
+
+import { crashTests } from "./_crash_suite.ts";
+
+crashTests(1);

@@ -1,0 +1,59 @@
+// A bar: something measured, a bound, and whether it holds. Ratios within one run,
+// so that the machine's mood cancels out.
+
+/** One measured bar. */
+export interface Result {
+  /** Number in the list of bars. */
+  readonly bar: number;
+  readonly what: string;
+  /** `undefined` when it could not be measured. */
+  readonly value: number | undefined;
+  readonly bound: number;
+  /** Whether the value must reach the bound, or stay below it. */
+  readonly atLeast: boolean;
+  readonly unit: string;
+  /** How it came about. */
+  readonly note: string;
+}
+
+/** What a bar needs to be measured. */
+export interface BarContext {
+  /** Small sizes: 2^16 instead of 2^20 keys. For a look, not for a verdict. */
+  readonly isQuick: boolean;
+  /** Whether the bars on 2^24 keys run. */
+  readonly isNightly: boolean;
+  /** Folder for stores. */
+  readonly directory: string;
+  readonly seed: number;
+  /** Tells the user what is going on. */
+  log(text: string): void;
+}
+
+/** Whether a result is good; `undefined` when not measured. */
+export function holds(
+  { value, bound, atLeast }: Result,
+): boolean | undefined {
+  if (value === undefined) return undefined;
+  return atLeast ? value >= bound : value <= bound;
+}
+
+/** Exponent of the large size. */
+export function large(context: BarContext): number {
+  return context.isQuick ? 16 : 20;
+}
+
+/** The middle of some numbers. */
+export function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1
+    ? sorted[half]
+    : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+/** Milliseconds that something takes. */
+export async function clock(run: () => unknown): Promise<number> {
+  const start = performance.now();
+  await run();
+  return performance.now() - start;
+}

@@ -1,0 +1,78 @@
+// Stores to measure bars on: each state is built once and then copied, as files.
+
+import type { OpenOptions } from "../../mod.ts";
+import { StemmaSubject } from "../peers/stemma.ts";
+import type { Subject } from "../subject.ts";
+import { type Batch, type Workload, workload } from "../workloads.ts";
+import type { BarContext } from "./_bar.ts";
+
+/** Writes of a commit in most bars. */
+export const WRITES = 20_000;
+
+/** The writes of most bars: half of them on fresh keys. */
+export function writes(context: BarContext, capacity: number): Workload {
+  return workload("randw", {
+    capacity,
+    size: WRITES,
+    fresh: 50,
+    reads: 0,
+    deletes: 0,
+    seed: context.seed,
+  });
+}
+
+/** Fills a store with a workload's state. */
+export async function load(subject: Subject, work: Workload): Promise<void> {
+  for (const batch of work.load()) await subject.commit(batch);
+  await subject.settle?.();
+}
+
+async function copyFolder(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true, mode: 0o700 });
+  for await (const entry of Deno.readDir(from)) {
+    await Deno.copyFile(`${from}/${entry.name}`, `${to}/${entry.name}`);
+  }
+}
+
+let copies = 0;
+
+/**
+ * Opens a copy of the store with a workload's state, built when first asked for.
+ * All pages are read, as far as the cache holds them.
+ */
+export async function openLoaded(
+  context: BarContext,
+  capacity: number,
+  work: Workload,
+  options: OpenOptions,
+): Promise<StemmaSubject> {
+  const name = `${work.name}-${options.scheme}-${capacity}`;
+  const template = `${context.directory}/${name}`;
+  if (!await Deno.stat(template).then(() => true, () => false)) {
+    context.log(`loading 2^${capacity} keys, ${options.scheme}`);
+    const building = `${template}.building`;
+    const { scheme } = options;
+    const subject = await StemmaSubject.open(building, { scheme });
+    await load(subject, work);
+    await subject.close();
+    await Deno.rename(building, template);
+  }
+  const copy = `${context.directory}/copy-${copies++}`;
+  await copyFolder(template, copy);
+  return await StemmaSubject.open(copy, options);
+}
+
+/** Reads all there is, so that caches are warm. */
+export function warm(subject: StemmaSubject, work: Workload): void {
+  for (const { keys } of work.load()) {
+    subject.read({ reads: keys, keys: [], values: [] });
+  }
+}
+
+/** The next batches of a workload. */
+export function take(
+  iterations: Iterator<Batch, never>,
+  count: number,
+): Batch[] {
+  return Array.from({ length: count }, () => iterations.next().value);
+}

@@ -1,0 +1,184 @@
+// Bars 1, 2 and 4: durable commits of 20,000 writes against a plain store, at 2^24
+// keys, and against authenticated trees in memory. Each store works in blocks of
+// commits, in turn with the other; checkpoints and a last one are counted.
+
+import { level } from "../peers/level.ts";
+import { StemmaSubject } from "../peers/stemma.ts";
+import type { Peer, Subject } from "../subject.ts";
+import type { Batch } from "../workloads.ts";
+import { type BarContext, clock, large, median, type Result } from "./_bar.ts";
+import { load, openLoaded, take, warm, WRITES, writes } from "./_stores.ts";
+
+const SCHEME = "nomt-blake3";
+const BLOCK = 5;
+
+async function commitAll(
+  subject: Subject,
+  batches: readonly Batch[],
+): Promise<number> {
+  return await clock(async () => {
+    for (const batch of batches) await subject.commit(batch);
+  });
+}
+
+/** Milliseconds of the blocks of two stores that take turns. */
+async function takeTurns(
+  ours: Subject,
+  theirs: Subject,
+  blocks: readonly (readonly Batch[])[],
+): Promise<[number[], number[]]> {
+  const times: [number[], number[]] = [[], []];
+  for (const block of blocks) {
+    times[0].push(await commitAll(ours, block));
+    times[1].push(await commitAll(theirs, block));
+  }
+  times[0].push(await clock(() => ours.settle?.()));
+  times[1].push(await clock(() => theirs.settle?.()));
+  return times;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+/** Bar 1 at one size. */
+async function againstLevel(
+  context: BarContext,
+  peer: Peer,
+  capacity: number,
+  bound: number,
+): Promise<Result> {
+  const work = writes(context, capacity);
+  const ours = await openLoaded(context, capacity, work, { scheme: SCHEME });
+  const folder = await Deno.makeTempDir({ dir: context.directory });
+  context.log(`loading 2^${capacity} keys, ${peer.name}`);
+  const theirs = await peer.open(folder);
+  await load(theirs, work);
+  warm(ours, work);
+  const iterations = work.iterations();
+  const blocks = Array.from(
+    { length: context.isQuick ? 4 : 8 },
+    () => take(iterations, BLOCK),
+  );
+  const first = take(iterations, BLOCK);
+  await commitAll(ours, first);
+  await commitAll(theirs, first);
+  await ours.settle();
+  context.log(`bar 1: ${blocks.length * BLOCK} commits at 2^${capacity}`);
+  const flushed = ours.flushed;
+  const [mine, other] = await takeTurns(ours, theirs, blocks);
+  const flush = ours.flushed - flushed;
+  await ours.close();
+  await theirs.close();
+  const commits = blocks.length * BLOCK;
+  const each = (times: number[]): string => (sum(times) / commits).toFixed(1);
+  const middle = median(mine.slice(0, -1)) / BLOCK;
+  return {
+    bar: 1,
+    what: `durable commits a second, against ${peer.name}, 2^${capacity}`,
+    value: sum(other) / sum(mine),
+    bound,
+    atLeast: true,
+    unit: "x",
+    note: `${each(mine)} ms a commit (of them flush ${
+      (flush / commits).toFixed(1)
+    }, last checkpoint ${
+      (mine.at(-1)! / commits).toFixed(1)
+    }; median without it ${middle.toFixed(1)}), ${peer.name} ${peer.version} ${
+      each(other)
+    }`,
+  };
+}
+
+/** Bar 1. */
+export async function bar1(context: BarContext): Promise<Result[]> {
+  const peer = await level();
+  if (typeof peer === "string") {
+    const what = "durable commits a second, against classic-level";
+    return [1, 0.7].map((bound, i) => ({
+      bar: 1,
+      what: `${what}, 2^${[large(context), 14][i]}`,
+      value: undefined,
+      bound,
+      atLeast: true,
+      unit: "x",
+      note: `classic-level ${peer}`,
+    }));
+  }
+  return [
+    await againstLevel(context, peer, large(context), 1),
+    await againstLevel(context, peer, 14, 0.7),
+  ];
+}
+
+/** Pages and time of commits at one size. */
+async function atSize(context: BarContext, capacity: number) {
+  const work = writes(context, capacity);
+  const options = { scheme: SCHEME } as const;
+  const store = await openLoaded(context, capacity, work, options);
+  const iterations = work.iterations();
+  await commitAll(store, take(iterations, BLOCK));
+  await store.settle();
+  const before = store.db.metrics();
+  const commits = 8 * BLOCK;
+  context.log(`bar 2: ${commits} commits at 2^${capacity}`);
+  const batches = take(iterations, commits);
+  let time = await commitAll(store, batches);
+  time += await clock(() => store.settle());
+  const after = store.db.metrics();
+  await store.close();
+  const writesDone = commits * WRITES;
+  return {
+    time: time / commits,
+    reads: (after.pageReads - before.pageReads) / writesDone,
+    writes: (after.pageWrites - before.pageWrites) / writesDone,
+  };
+}
+
+/** Bar 2, by night only: it loads 2^24 keys. */
+export async function bar2(context: BarContext): Promise<Result[]> {
+  const most = context.isQuick ? 18 : 24;
+  if (!context.isNightly) {
+    return [{
+      bar: 2,
+      what: `commits at 2^${most} keys`,
+      value: undefined,
+      bound: 3,
+      atLeast: false,
+      unit: "x",
+      note: "run with --nightly",
+    }];
+  }
+  const small = await atSize(context, large(context));
+  const big = await atSize(context, most);
+  const common = { bar: 2, atLeast: false } as const;
+  const note = `1 GiB cache; ${big.time.toFixed(0)} ms a commit, ${
+    small.time.toFixed(0)
+  } at 2^${large(context)}`;
+  return [
+    {
+      ...common,
+      what: `commit time, 2^${most} against 2^${large(context)}`,
+      value: big.time / small.time,
+      bound: 3,
+      unit: "x",
+      note,
+    },
+    {
+      ...common,
+      what: `pages read per write at 2^${most}`,
+      value: big.reads,
+      bound: 1.1,
+      unit: "pages",
+      note,
+    },
+    {
+      ...common,
+      what: `pages written per write at 2^${most}`,
+      value: big.writes,
+      bound: 1.2,
+      unit: "pages",
+      note,
+    },
+  ];
+}

@@ -1,0 +1,102 @@
+// A storage backend that keeps the time spent in another one, so that flushes can
+// be told from the rest of a commit.
+
+import type {
+  StorageBackend,
+  StorageFile,
+  StorageLock,
+  StorageOpenOptions,
+} from "../backends/types.ts";
+
+/** Milliseconds spent in calls on files. */
+export interface FileTimes {
+  flush: number;
+  write: number;
+  read: number;
+}
+
+class TimedFile implements StorageFile {
+  readonly #inner: StorageFile;
+  readonly #times: FileTimes;
+
+  constructor(inner: StorageFile, times: FileTimes) {
+    this.#inner = inner;
+    this.#times = times;
+  }
+
+  read(buffer: Uint8Array, position: number): number {
+    const start = performance.now();
+    const count = this.#inner.read(buffer, position);
+    this.#times.read += performance.now() - start;
+    return count;
+  }
+
+  write(buffer: Uint8Array, position: number): number {
+    const start = performance.now();
+    const count = this.#inner.write(buffer, position);
+    this.#times.write += performance.now() - start;
+    return count;
+  }
+
+  flush(): void | Promise<void> {
+    const start = performance.now();
+    const done = this.#inner.flush();
+    const note = (): void => {
+      this.#times.flush += performance.now() - start;
+    };
+    if (done === undefined) return note();
+    return done.then(note);
+  }
+
+  size(): number {
+    return this.#inner.size();
+  }
+
+  truncate(size: number): void {
+    this.#inner.truncate(size);
+  }
+
+  close(): void {
+    this.#inner.close();
+  }
+}
+
+/** Wraps a backend; `times` grows with every call. */
+export class TimedBackend implements StorageBackend {
+  readonly times: FileTimes = { flush: 0, write: 0, read: 0 };
+  readonly sync?: () => Promise<void>;
+  readonly #inner: StorageBackend;
+
+  constructor(inner: StorageBackend) {
+    this.#inner = inner;
+    if (inner.sync !== undefined) this.sync = () => inner.sync!();
+  }
+
+  get name(): string {
+    return this.#inner.name;
+  }
+
+  get supports(): StorageBackend["supports"] {
+    return this.#inner.supports;
+  }
+
+  async open(file: string, options: StorageOpenOptions): Promise<StorageFile> {
+    return new TimedFile(await this.#inner.open(file, options), this.times);
+  }
+
+  list(): Promise<string[]> {
+    return this.#inner.list();
+  }
+
+  remove(file: string): Promise<void> {
+    return this.#inner.remove(file);
+  }
+
+  lock(): Promise<StorageLock> {
+    return this.#inner.lock();
+  }
+
+  async close(): Promise<void> {
+    await this.#inner.close?.();
+  }
+}

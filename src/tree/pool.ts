@@ -329,9 +329,8 @@ export class PagePool {
       if (f === 0 || !this.#isUnwritten(f)) continue;
       order.push(this.#frame(f));
       for (let n = 0; n < this.#slots(f); n++) {
-        if (pages.kind(f, n) !== CHILD) continue;
-        if (this.#isKnown(f, n)) continue;
-        stack.push(pages.childPage(f, n));
+        // A checksum may be known of a page whose write has failed.
+        if (pages.kind(f, n) === CHILD) stack.push(pages.childPage(f, n));
       }
     }
     const written = this.#write(order);

@@ -363,7 +363,8 @@ export class CommitLog {
       this.#clear(segments.offset(at), room);
       at += room;
     }
-    segments.cut(Math.floor(position / segments.bytes));
+    // The header of a segment in use names the next one: that place stays.
+    segments.cut(Math.ceil(position / segments.bytes));
   }
 
   /** Writes what lies between two positions once more, as it was read. */

@@ -39,6 +39,8 @@ export interface AskOptions {
 
 /** Reads of one kind on one target that were asked for in one turn. */
 interface Batch {
+  readonly target: number;
+  readonly has: boolean;
   readonly keys: Uint8Array[];
   readonly resolve: ((value: unknown) => void)[];
   readonly reject: ((error: unknown) => void)[];
@@ -67,11 +69,13 @@ export class Connection {
    * Greets the worker behind a link and waits for its store to be open.
    *
    * @param client Name of the lock that this side holds while it lives.
+   * @param announce Makes the worker listen to the link, where it does not yet.
    */
   static open(
     link: Link<FromWorker, ToWorker>,
     client: string,
     signal?: AbortSignal,
+    announce?: () => void,
   ): Promise<Connection> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
@@ -81,8 +85,11 @@ export class Connection {
         reject(signal?.reason);
       };
       signal?.addEventListener("abort", abort, { once: true });
+      const greet = (): void =>
+        link.post({ type: "hello", client, protocol: PROTOCOL });
       link.listen((message) => {
         if (connection !== undefined) return connection.#hear(message);
+        if (message.type === "listening") return greet();
         if (message.type === "failed") {
           link.close();
           reject(receiveError(message.error));
@@ -91,8 +98,13 @@ export class Connection {
           resolve(connection);
         } else return;
         signal?.removeEventListener("abort", abort);
+      }, (why) => {
+        if (connection !== undefined) return;
+        link.close();
+        reject(new DisconnectedError(`Cannot start worker: ${why}`));
       });
-      link.post({ type: "hello", client, protocol: PROTOCOL });
+      if (announce === undefined) greet();
+      else announce();
     });
   }
 
@@ -114,6 +126,7 @@ export class Connection {
     const { signal, onProgress } = options;
     if (this.#gone !== undefined) return Promise.reject(this.#gone);
     if (signal?.aborted) return Promise.reject(signal.reason);
+    this.#flushReads();
     const id = ++this.#ids;
     return new Promise((resolve, reject) => {
       const cancel = (): void => {
@@ -138,18 +151,19 @@ export class Connection {
   /** Sends a request whose failure shows at a later one. */
   tell(request: Request, transfer?: Transferable[]): void {
     if (this.#gone !== undefined) return;
+    this.#flushReads();
     this.#link.post({ type: "request", id: undefined, request }, transfer);
   }
 
   /** Looks a key up, together with all others of this turn. */
   read(target: number, key: Uint8Array, has: boolean): Promise<unknown> {
-    const name = `${target} ${has}`;
     return new Promise((resolve, reject) => {
+      const name = `${target} ${has}`;
       let batch = this.#batches.get(name);
       if (batch === undefined) {
-        batch = { keys: [], resolve: [], reject: [] };
+        batch = { target, has, keys: [], resolve: [], reject: [] };
         this.#batches.set(name, batch);
-        queueMicrotask(() => this.#readBatch(name, target, has));
+        queueMicrotask(() => this.#flushReads());
       }
       batch.keys.push(key);
       batch.resolve.push(resolve);
@@ -185,15 +199,19 @@ export class Connection {
     this.onGone?.();
   }
 
-  async #readBatch(name: string, target: number, has: boolean): Promise<void> {
-    const batch = this.#batches.get(name)!;
-    this.#batches.delete(name);
+  /** Sends the reads that were collected; whatever else is sent goes behind. */
+  #flushReads(): void {
+    if (this.#batches.size === 0) return;
+    const batches = [...this.#batches.values()];
+    this.#batches.clear();
+    for (const batch of batches) this.#sendReads(batch);
+  }
+
+  async #sendReads({ target, has, ...batch }: Batch): Promise<void> {
     try {
       const keys = pack(batch.keys), transfer = buffersOf(keys);
-      const found = await this.ask(
-        { op: "read", target, keys, has },
-        { transfer },
-      );
+      const request = { op: "read", target, keys, has } as const;
+      const found = await this.ask(request, { transfer });
       const values = Array.isArray(found) ? found : unpack(found);
       batch.resolve.forEach((resolve, i) => resolve(values[i]));
     } catch (error) {

@@ -9,8 +9,11 @@
 export interface Link<In, Out> {
   /** Sends a message; buffers are transferred where the transport can. */
   post(message: Out, transfer?: Transferable[]): void;
-  /** Who hears what the other side sends. */
-  listen(hear: (message: In) => void): void;
+  /**
+   * Who hears what the other side sends, and why nothing ever will come: the
+   * worker's script could not be loaded or threw.
+   */
+  listen(hear: (message: In) => void, fail?: (why: string) => void): void;
   /** Stops hearing and sending. */
   close(): void;
 }
@@ -19,14 +22,14 @@ export interface Link<In, Out> {
 export interface Port {
   /** Sends a message. */
   postMessage(message: unknown, transfer: Transferable[]): void;
-  /** Hears messages. */
+  /** Hears messages, and of a worker whose script failed. */
   addEventListener(
-    type: "message",
+    type: "message" | "error",
     listener: (event: MessageEvent) => void,
   ): void;
   /** Hears no more. */
   removeEventListener(
-    type: "message",
+    type: "message" | "error",
     listener: (event: MessageEvent) => void,
   ): void;
   /** Lets messages through; message ports only. */
@@ -35,18 +38,31 @@ export interface Port {
 
 /** A link over a worker or a message port. */
 export function portLink<In, Out>(port: Port): Link<In, Out> {
-  let listener: ((event: MessageEvent) => void) | undefined;
+  const stops: (() => void)[] = [];
+  const on = (
+    type: "message" | "error",
+    listener: (event: MessageEvent) => void,
+  ): void => {
+    port.addEventListener(type, listener);
+    stops.push(() => port.removeEventListener(type, listener));
+  };
   return {
     post: (message, transfer = []) => port.postMessage(message, transfer),
-    listen(hear) {
-      listener = ({ data }) => hear(data);
-      port.addEventListener("message", listener);
+    listen(hear, fail) {
+      on("message", ({ data }) => hear(data));
+      if (fail) on("error", (event) => fail(messageOf(event)));
       port.start?.();
     },
     close() {
-      if (listener) port.removeEventListener("message", listener);
+      for (const stop of stops) stop();
     },
   };
+}
+
+function messageOf(event: object): string {
+  return "message" in event && typeof event.message === "string"
+    ? event.message
+    : "its script could not be loaded";
 }
 
 /** A link over a broadcast channel that only two sides know. */
@@ -72,7 +88,9 @@ export function channelName(store: string, client: string): string {
 }
 
 /** Said on the lobby: by clients that look, by a worker that has the store. */
-export type LobbyMessage = { type: "ask"; client: string } | { type: "open" };
+export type LobbyMessage =
+  | { type: "ask"; client: string; protocol: number }
+  | { type: "open" };
 
 /** What is used of `navigator.locks`. */
 interface LockManager {

@@ -54,7 +54,9 @@ export function unpack({ bytes, lengths }: Packed): (Uint8Array | undefined)[] {
 
 /** The buffers behind packed byte strings, to be transferred. */
 export function buffersOf(...parts: Packed[]): Transferable[] {
-  return parts.flatMap(({ bytes, lengths }) => [bytes.buffer, lengths.buffer]);
+  return parts.flatMap(({ bytes, lengths }) =>
+    [bytes.buffer, lengths.buffer] as ArrayBuffer[]
+  );
 }
 
 /** Bounds of a listing, without its signal. */
@@ -161,6 +163,8 @@ export interface Welcome {
 /** From the worker. */
 export type FromWorker =
   | Welcome
+  /** A greeting sent before this may have been lost. */
+  | { type: "listening" }
   | { type: "failed"; error: SentError }
   | { type: "answer"; id: number; value: unknown }
   | { type: "error"; id: number; error: SentError }

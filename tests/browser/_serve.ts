@@ -39,6 +39,8 @@ export function serve(handler?: Handler): Site {
       const name = /^\/([a-z0-9_]+)\.js$/.exec(pathname)?.[1];
       if (name !== undefined) {
         const path = new URL(`${name}.ts`, ENTRIES).pathname;
+        const isThere = await Deno.stat(path).then(() => true, () => false);
+        if (!isThere) return new Response("", { status: 404 });
         return scriptResponse(await bundle(path));
       }
       const page = /^\/(?:(strict|worker)\/)?([a-z0-9_]+)$/.exec(pathname);

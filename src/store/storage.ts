@@ -407,7 +407,12 @@ export class Storage {
   /** Gives back pages that nothing needs any more. */
   free(first: number, count: number): void {
     for (let page = first; page < first + count; page++) this.pool.drop(page);
-    this.space.release(first, count);
+    try {
+      this.space.release(first, count);
+    } catch (error) {
+      this.#setPoison(error);
+      throw error;
+    }
   }
 
   /** Runs a step that writes; a failure other than "full" poisons. */
@@ -433,6 +438,8 @@ export class Storage {
     state: HistoryState,
   ): Promise<void> {
     this.refuseWrites();
+    // Read now: once the record is written, nothing may stop its publishing.
+    this.history();
     const log = this.#log, from = log.position;
     const previousRoot = this.#tip.entry.root;
     try {
@@ -486,11 +493,11 @@ export class Storage {
       try {
         this.refuseWrites();
         await this.#flushGroup(group);
+        for (const item of group) this.#publish(item);
       } catch (error) {
         this.#fail([...group, ...this.#queue.splice(0)], error);
         break;
       }
-      for (const item of group) this.#publish(item);
       for (const item of group) item.resolve();
       await this.#checkpointWhenDue();
     }

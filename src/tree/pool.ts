@@ -10,7 +10,16 @@
 import { CorruptError } from "../errors.ts";
 import { type Counters, counters } from "../metrics.ts";
 import type { KeyRule } from "./keys.ts";
-import { CHILD, NODE_BYTES, PAGE_HEADER_BYTES } from "./layout.ts";
+import {
+  CHILD,
+  DEPTH_MASK,
+  DEPTH_NONE,
+  JOIN,
+  KIND_SHIFT,
+  metaAt,
+  NODE_BYTES,
+  PAGE_HEADER_BYTES,
+} from "./layout.ts";
 import { Pages } from "./pages.ts";
 import { U32Table } from "./u32_table.ts";
 
@@ -29,6 +38,8 @@ const FRAMES_MIN = 128;
 /** Pages written by one call at most, in bytes. */
 const WRITE_BYTES_MAX = 1 << 20;
 const WASM_PAGE_BYTES = 65536;
+/** Longest key and more. */
+const SPARE_BYTES = 512;
 
 const UNWRITTEN = 1;
 const REFERENCED = 2;
@@ -114,7 +125,8 @@ export class PagePool {
       -pageBytes;
     this.scratchAt = framesAt;
     this.#framesAt = framesAt + pageBytes;
-    const bytes = this.#framesAt + this.frameCount * pageBytes;
+    // Behind the last frame lies what reading a key past its end may touch.
+    const bytes = this.#framesAt + this.frameCount * pageBytes + SPARE_BYTES;
     const wasmPages = Math.ceil(bytes / WASM_PAGE_BYTES);
     this.memory = options.wasm
       ? new WebAssembly.Memory({
@@ -183,11 +195,29 @@ export class PagePool {
     return this.#load(page, low, high);
   }
 
-  /** As {@linkcode get}, for the page that a child entry refers to. */
+  /**
+   * As {@linkcode get}, for the page that a child entry refers to. Its root must
+   * be where the entry says: so depths grow from page to page and every walk
+   * comes to an end, whatever storage holds.
+   */
   child(f: number, n: number): number {
-    const u32 = this.pages.u32;
-    const i = this.pages.record(f, n) >> 2;
-    return this.get(u32[i], u32[i + 1], u32[i + 2]);
+    const { pages } = this, { u16, u32 } = pages;
+    const i = pages.record(f, n) >> 2;
+    const child = this.get(u32[i], u32[i + 1], u32[i + 2]);
+    const root = metaAt(child, pages.root(child)), meta = u16[root];
+    const kind = meta >> KIND_SHIFT;
+    // While an edit runs, a page may for a moment only lead to another one.
+    const depth = kind === JOIN
+      ? meta & DEPTH_MASK
+      : kind === CHILD
+      ? u16[root + 2]
+      : DEPTH_NONE;
+    if (depth === u16[metaAt(f, n) + 2]) return child;
+    const page = pages.pageOf(child);
+    throw new CorruptError(`Cannot read page ${page}: its root is elsewhere`, {
+      file: "pages",
+      page,
+    });
   }
 
   /** Keeps a frame until {@linkcode unpinAll}. */

@@ -501,16 +501,31 @@ export class PagePool {
     );
     ready.sort((a, b) => pageOf[a] - pageOf[b]);
     const perCall = Math.max(1, WRITE_BYTES_MAX / this.pageBytes);
-    for (let i = 0; i < ready.length;) {
+    try {
+      this.#writeRuns(ready);
+    } catch (error) {
+      // All of them count as unwritten: below a written page, all is written.
+      for (const frame of ready) this.#checksums.delete(pageOf[frame]);
+      throw error;
+    }
+    for (const frame of ready) this.#frameState[frame] &= ~UNWRITTEN;
+    this.#unwritten -= ready.length;
+    return ready.length;
+  }
+
+  /** Writes frames in the order of their pages, neighbours in one call. */
+  #writeRuns(frames: number[]): void {
+    const pageOf = this.#framePage;
+    const perCall = Math.max(1, WRITE_BYTES_MAX / this.pageBytes);
+    for (let i = 0; i < frames.length;) {
       let n = 1;
       while (
-        n < perCall && i + n < ready.length &&
-        pageOf[ready[i + n]] === pageOf[ready[i]] + n
+        n < perCall && i + n < frames.length &&
+        pageOf[frames[i + n]] === pageOf[frames[i]] + n
       ) n++;
-      this.#writeRun(ready, i, n);
+      this.#writeRun(frames, i, n);
       i += n;
     }
-    return ready.length;
   }
 
   #writeRun(frames: number[], from: number, count: number): void {
@@ -530,10 +545,6 @@ export class PagePool {
     }
     this.#io!.writePages(first, bytes);
     this.counters.pageWrites += count;
-    for (let i = 0; i < count; i++) {
-      this.#frameState[frames[from + i]] &= ~UNWRITTEN;
-    }
-    this.#unwritten -= count;
   }
 
   /**

@@ -171,7 +171,7 @@ export class Checkpoints {
     const map = new ByteWriter();
     free.encodeFree(map);
     const from = Math.min(windowStart, logPosition);
-    segments.encode(map, Math.floor(from / segments.bytes));
+    segments.encode(map, Math.floor(from / segments.bytes), logPosition);
     const bytes = map.done(), mapSum = noSum();
     const mapPage = space.allocateRun(
       file.extentPages(bytes.length),

@@ -152,33 +152,44 @@ export class Segments {
     return true;
   }
 
-  /** Writes the table of live segments from logical number `from` on. */
-  encode(to: ByteWriter, from: number): void {
-    const start = Math.max(from, this.#first);
-    to.varint(start);
-    to.varint(this.#places.length - (start - this.#first));
-    for (const place of this.#places.slice(start - this.#first)) {
-      to.varint(place);
-    }
+  /**
+   * Writes the table of live segments from logical number `from` to the one that
+   * follows `position`. Later ones may hold records, but none that is durable:
+   * a reader finds them by their headers.
+   */
+  encode(to: ByteWriter, from: number, position: number): void {
+    const start = Math.max(from, this.#first) - this.#first;
+    const end = Math.ceil(position / this.bytes) + 1 - this.#first;
+    const places = this.#places.slice(start, end);
+    to.varint(start + this.#first);
+    to.varint(places.length);
+    for (const place of places) to.varint(place);
   }
 
   /**
    * Reads the table; every other segment of the file is free.
    *
    * @param position The position where the log goes on.
-   * @throws {CorruptError} When a segment lies behind the end of the file, two
-   *   lie in one place, or none holds the position. A place is taken before
-   *   anything is written there, so up to two may be missing at the end.
+   * @throws {CorruptError} When the file ends before the position or before a
+   *   segment that holds records, two lie in one place, or none holds the
+   *   position. The one behind it has a place before anything is written there.
    */
   decode(from: ByteReader, position: number): void {
     const first = from.varint(), count = from.varint();
     const places: number[] = [];
     for (let i = 0; i < count; i++) places.push(from.varint());
-    const inFile = Math.ceil(this.#file.size() / this.bytes);
-    const index = Math.floor(position / this.bytes);
+    const size = this.#file.size(), inFile = Math.ceil(size / this.bytes);
+    const index = Math.floor(position / this.bytes) - first;
+    const within = position % this.bytes;
+    const isMissing = places.some((place, i) =>
+      i < index
+        ? place >= inFile
+        : i === index && within > 0
+        ? place * this.bytes + within > size
+        : place > inFile + 1
+    );
     if (
-      index < first || index >= first + count ||
-      new Set(places).size !== count || places.some((p) => p > inFile + 1)
+      index < 0 || index >= count || isMissing || new Set(places).size !== count
     ) throw damagedTable();
     this.#first = first;
     this.#places = places;

@@ -28,7 +28,7 @@
 export { memoryBackend } from "./backends/memory.ts";
 export type { StorageBackend, StorageFile } from "./backends/types.ts";
 export * from "./src/errors.ts";
-export { Stemma, open } from "./src/database.ts";
+export { open, Stemma } from "./src/database.ts";
 export type {
   BeginOptions,
   Durability,

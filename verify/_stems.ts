@@ -76,8 +76,8 @@ function hashTerminal(tree: PartialTree, row: number): Uint8Array {
   const { rows, scheme, hashes } = tree;
   if (isSlot(rows, row)) return scheme.hash(valueOf(tree, row));
   let leaf = row + ROW;
-  while (rows[leaf] !== TERMINAL) leaf += ROW;
-  if (!isSlot(rows, leaf)) fail("stem-unopened");
+  while (leaf < rows.length && rows[leaf] !== TERMINAL) leaf += ROW;
+  if (!(rows[leaf + DEPTH] > STEM)) fail("stem-unopened");
   return scheme.terminal(keyAt(tree, row), hashes[row / ROW + 1], true);
 }
 

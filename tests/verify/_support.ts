@@ -39,6 +39,20 @@ export function cheapScheme(family: string): Scheme {
   return cheapSchemes.find((scheme) => scheme.family === family)!;
 }
 
+/** A scheme like `scheme` under another hash function. */
+export function withHash(
+  { family, id, name }: Scheme,
+  hash: (message: Uint8Array) => Uint8Array,
+): Scheme {
+  const make = {
+    nomt: nomtScheme,
+    jam: jamScheme,
+    eip7864: eip7864Scheme,
+    eip8297: eip8297Scheme,
+  }[family];
+  return make(id, name, "test", hash);
+}
+
 /** A key near one of `near`, or anywhere. */
 export function randomKey(
   random: Random,

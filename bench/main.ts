@@ -1,23 +1,58 @@
 // The benchmark: workloads on Stemma and its peers, and the bars that Stemma has to
-// reach.
-//
-//   deno task bench [--workload NAME ...] [options]
-//   deno task bench --bars [--quick] [--nightly] [--only 1,3]
-//
-// Data goes to stdout, progress to stderr. See docs/performance.md.
+// reach. Data goes to stdout, progress to stderr. See docs/performance.md.
 
 import { parseArgs } from "node:util";
-import { describe, holds, measureBars } from "./bars/mod.ts";
+import { describe as describeBar, holds, measureBars } from "./bars/mod.ts";
+import { PEERS } from "./peers/mod.ts";
+import { stemma } from "./peers/stemma.ts";
+import { drawPlots } from "./plots.ts";
+import { describe } from "./report.ts";
+import { type Report, run } from "./runner.ts";
+import type { Peer } from "./subject.ts";
+import { workload, type WorkloadName, WORKLOADS } from "./workloads.ts";
+
+const HELP = `deno task bench [option ...]
+
+  --workload NAME     ${WORKLOADS.join(", ")}; again for more; default: all
+  --capacity N        keys to begin with: 2^N (16)
+  --size N            operations of an iteration (10000)
+  --iterations N      (20)
+  --fresh PERCENT     operations on keys that are not there (50)
+  --reads PERCENT     reads of randrw (50)
+  --deletes PERCENT   writes that delete (0)
+  --isolated          each iteration on a fresh copy; else one after another
+  --peer NAME         ${Object.keys(PEERS).join(", ")};
+                      again for more, "none" for none; default: all
+  --plots FOLDER      also draw SVG plots
+  --bars              measure the bars; exit 1 when one falls short
+  --only N,N          only these bars
+  --quick             small sizes, for a look and not for a verdict
+  --nightly           the bars at 2^24 keys too
+  --seed N            (1)
+  --dir FOLDER        where the stores are made and removed again
+  --json              for machines
+`;
 
 const { values: flags } = parseArgs({
   options: {
+    workload: { type: "string", multiple: true, default: [...WORKLOADS] },
+    capacity: { type: "string", default: "16" },
+    size: { type: "string", default: "10000" },
+    iterations: { type: "string", default: "20" },
+    fresh: { type: "string", default: "50" },
+    reads: { type: "string", default: "50" },
+    deletes: { type: "string", default: "0" },
+    isolated: { type: "boolean", default: false },
+    peer: { type: "string", multiple: true, default: Object.keys(PEERS) },
+    plots: { type: "string" },
     bars: { type: "boolean", default: false },
+    only: { type: "string", default: "" },
     quick: { type: "boolean", default: false },
     nightly: { type: "boolean", default: false },
-    only: { type: "string", default: "" },
     seed: { type: "string", default: "1" },
     dir: { type: "string" },
     json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   },
 });
 
@@ -35,16 +70,59 @@ async function bars(directory: string): Promise<number> {
     log,
   };
   const results = await measureBars(context, only, (result) => {
-    if (!flags.json) console.log(describe(result));
+    if (!flags.json) console.log(describeBar(result));
   });
   if (flags.json) console.log(JSON.stringify(results, undefined, 2));
   return results.some((result) => holds(result) === false) ? 1 : 0;
 }
 
+async function findPeers(): Promise<Peer[]> {
+  const found: Peer[] = [];
+  for (const name of flags.peer) {
+    if (name === "none") continue;
+    const peer = await PEERS[name]?.() ?? "is no peer";
+    if (typeof peer === "string") log(`${name} is absent: it ${peer}`);
+    else found.push(peer);
+  }
+  return found;
+}
+
+async function workloads(directory: string): Promise<number> {
+  const peers = await findPeers();
+  const options = {
+    capacity: Number(flags.capacity),
+    size: Number(flags.size),
+    fresh: Number(flags.fresh),
+    reads: Number(flags.reads),
+    deletes: Number(flags.deletes),
+    seed: Number(flags.seed),
+  };
+  const reports: Report[] = [];
+  for (const name of flags.workload) {
+    const work = workload(name as WorkloadName, options);
+    const report = await run(work, [stemma(work.scheme), ...peers], {
+      iterations: Number(flags.iterations),
+      isIsolated: flags.isolated,
+      directory,
+      log,
+    });
+    reports.push(report);
+    if (!flags.json) console.log(describe(report));
+  }
+  const result = { options, reports };
+  if (flags.json) console.log(JSON.stringify(result, undefined, 2));
+  if (flags.plots !== undefined) await drawPlots(reports, flags.plots);
+  return 0;
+}
+
 async function main(): Promise<number> {
+  if (flags.help) {
+    console.log(HELP);
+    return 0;
+  }
   const directory = await Deno.makeTempDir({ dir: flags.dir });
   try {
-    return await bars(directory);
+    return flags.bars ? await bars(directory) : await workloads(directory);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

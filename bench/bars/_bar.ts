@@ -41,19 +41,3 @@ export function holds(
 export function large(context: BarContext): number {
   return context.isQuick ? 16 : 20;
 }
-
-/** The middle of some numbers. */
-export function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? sorted[half]
-    : (sorted[half - 1] + sorted[half]) / 2;
-}
-
-/** Milliseconds that something takes. */
-export async function clock(run: () => unknown): Promise<number> {
-  const start = performance.now();
-  await run();
-  return performance.now() - start;
-}

@@ -1,6 +1,7 @@
 // Stores to measure bars on: each state is built once and then copied, as files.
 
 import type { OpenOptions } from "../../mod.ts";
+import { copyFolder } from "../measure.ts";
 import { StemmaSubject } from "../peers/stemma.ts";
 import type { Subject } from "../subject.ts";
 import { type Batch, type Workload, workload } from "../workloads.ts";
@@ -25,13 +26,6 @@ export function writes(context: BarContext, capacity: number): Workload {
 export async function load(subject: Subject, work: Workload): Promise<void> {
   for (const batch of work.load()) await subject.commit(batch);
   await subject.settle?.();
-}
-
-async function copyFolder(from: string, to: string): Promise<void> {
-  await Deno.mkdir(to, { recursive: true, mode: 0o700 });
-  for await (const entry of Deno.readDir(from)) {
-    await Deno.copyFile(`${from}/${entry.name}`, `${to}/${entry.name}`);
-  }
 }
 
 let copies = 0;

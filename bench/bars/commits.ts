@@ -3,10 +3,12 @@
 // commits, in turn with the other; checkpoints and a last one are counted.
 
 import { level } from "../peers/level.ts";
-import { StemmaSubject } from "../peers/stemma.ts";
+import { mpt } from "../peers/mpt.ts";
+import { urkel } from "../peers/urkel.ts";
 import type { Peer, Subject } from "../subject.ts";
 import type { Batch } from "../workloads.ts";
-import { type BarContext, clock, large, median, type Result } from "./_bar.ts";
+import { clock, median } from "../measure.ts";
+import { type BarContext, large, type Result } from "./_bar.ts";
 import { load, openLoaded, take, warm, WRITES, writes } from "./_stores.ts";
 
 const SCHEME = "nomt-blake3";
@@ -180,5 +182,56 @@ export async function bar2(context: BarContext): Promise<Result[]> {
       unit: "pages",
       note,
     },
+  ];
+}
+
+/** Bar 4 for one peer; it does fewer commits, as each takes it seconds. */
+async function againstTree(
+  context: BarContext,
+  find: () => Promise<Peer | string>,
+  name: string,
+  bound: number,
+): Promise<Result> {
+  const capacity = 14, turns = context.isQuick ? 1 : 4;
+  const common = {
+    bar: 4,
+    what: `commits a second, durable, against ${name} in memory, 2^${capacity}`,
+    bound,
+    atLeast: true,
+    unit: "x",
+  };
+  const peer = await find();
+  if (typeof peer === "string") {
+    return { ...common, value: undefined, note: `${name} ${peer}` };
+  }
+  const work = writes(context, capacity);
+  const ours = await openLoaded(context, capacity, work, { scheme: SCHEME });
+  context.log(`bar 4: ${name}, ${turns} commits at 2^${capacity}`);
+  const theirs = await peer.open("");
+  await load(theirs, work);
+  warm(ours, work);
+  const mine = work.iterations(), other = work.iterations();
+  const times: [number[], number[]] = [[], []];
+  for (let turn = 0; turn < turns; turn++) {
+    times[0].push(await commitAll(ours, take(mine, BLOCK)));
+    times[1].push(await commitAll(theirs, take(other, 1)));
+  }
+  times[0].push(await clock(() => ours.settle()));
+  await ours.close();
+  await theirs.close();
+  const each = [sum(times[0]) / turns / BLOCK, sum(times[1]) / turns];
+  return {
+    ...common,
+    value: each[1] / each[0],
+    note: `${each[0].toFixed(1)} ms a commit (${turns * BLOCK} commits), ` +
+      `${name} ${peer.version} ${each[1].toFixed(0)} (the first ${turns})`,
+  };
+}
+
+/** Bar 4. */
+export async function bar4(context: BarContext): Promise<Result[]> {
+  return [
+    await againstTree(context, mpt, "@ethereumjs/mpt", 50),
+    await againstTree(context, urkel, "urkel", 5),
   ];
 }

@@ -1,11 +1,12 @@
 // Bars 3 and 8: what a commit costs besides its hashes, and what a second thread
 // gains. Kernel time is measured on as many hashes of the same kinds.
 
-import { type OpenOptions } from "../../mod.ts";
+import type { OpenOptions } from "../../mod.ts";
 import { schemeByName } from "@stemma/verify";
 import { HashRecord, KernelClock, recordHashes } from "../kernel_time.ts";
 import type { StemmaSubject } from "../peers/stemma.ts";
-import { type BarContext, clock, large, median, type Result } from "./_bar.ts";
+import { clock, median } from "../measure.ts";
+import { type BarContext, large, type Result } from "./_bar.ts";
 import { openLoaded, take, warm, writes } from "./_stores.ts";
 
 const BLOCK = 5;

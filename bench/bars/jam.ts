@@ -6,7 +6,8 @@ import { jamBlake2b } from "@stemma/verify";
 import { RESERVED_BYTES, wasmHasher } from "../../src/hash/wasm_hasher.ts";
 import type { Durability } from "../../mod.ts";
 import { type Batch, type Workload, workload } from "../workloads.ts";
-import { type BarContext, clock, median, type Result } from "./_bar.ts";
+import { clock, median } from "../measure.ts";
+import type { BarContext, Result } from "./_bar.ts";
 import { openLoaded, take, warm } from "./_stores.ts";
 
 const COVERED_BYTES = 10_000;

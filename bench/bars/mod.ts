@@ -2,7 +2,7 @@
 
 import type { BarContext, Result } from "./_bar.ts";
 import { holds } from "./_bar.ts";
-import { bar1, bar2 } from "./commits.ts";
+import { bar1, bar2, bar4 } from "./commits.ts";
 import { bar3, bar8 } from "./hashing.ts";
 import { bar7 } from "./jam.ts";
 import { bar6 } from "./proofs.ts";
@@ -15,6 +15,7 @@ const BARS: readonly [number, (context: BarContext) => Promise<Result[]>][] = [
   [1, bar1],
   [2, bar2],
   [3, bar3],
+  [4, bar4],
   [5, bar5],
   [6, bar6],
   [7, bar7],

@@ -5,7 +5,8 @@ import { HASH, TERMINAL } from "@stemma/verify/encoding";
 import { nomtScheme } from "../../verify/_nomt.ts";
 import type { StemmaSubject } from "../peers/stemma.ts";
 import { random } from "../random.ts";
-import { type BarContext, clock, large, median, type Result } from "./_bar.ts";
+import { clock, median } from "../measure.ts";
+import { type BarContext, large, type Result } from "./_bar.ts";
 import { openLoaded, take, warm, writes } from "./_stores.ts";
 
 const SCHEME = "nomt-blake3";

@@ -2,7 +2,8 @@
 // levels are in memory.
 
 import { random } from "../random.ts";
-import { type BarContext, clock, large, median, type Result } from "./_bar.ts";
+import { clock, median } from "../measure.ts";
+import { type BarContext, large, type Result } from "./_bar.ts";
 import { openLoaded, warm, writes } from "./_stores.ts";
 
 const READS = 100_000;

@@ -1,0 +1,103 @@
+// The benchmark itself: workloads are what they say, and a run at a tiny size,
+// without peers, counts and reports.
+
+import { assert, assertEquals } from "@std/assert";
+import { describe as describeBar, holds } from "../../bench/bars/mod.ts";
+import { stemma } from "../../bench/peers/stemma.ts";
+import { describe, throughput } from "../../bench/report.ts";
+import { run } from "../../bench/runner.ts";
+import { workload, WORKLOADS } from "../../bench/workloads.ts";
+
+const OPTIONS = {
+  capacity: 8,
+  size: 64,
+  fresh: 25,
+  reads: 50,
+  deletes: 20,
+  seed: 7,
+};
+
+async function report(name: typeof WORKLOADS[number], isIsolated: boolean) {
+  const directory = await Deno.makeTempDir();
+  const work = workload(name, OPTIONS);
+  try {
+    return await run(work, [stemma(work.scheme, { cacheBytes: 4 << 20 })], {
+      iterations: 2,
+      isIsolated,
+      directory,
+      log: () => {},
+    });
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("workload() gives the same batches for the same seed", () => {
+  for (const name of WORKLOADS) {
+    const [a, b] = [workload(name, OPTIONS), workload(name, OPTIONS)];
+    const first = a.iterations().next().value;
+    assertEquals(first, b.iterations().next().value, name);
+    assert(first.reads.length + first.keys.length > 0, name);
+    assertEquals(first.keys.length, first.values.length);
+  }
+});
+
+Deno.test("workload() loads 2^capacity distinct keys spread over the key space", () => {
+  const keys = [...workload("randw", OPTIONS).load()].flatMap(({ keys }) =>
+    keys
+  );
+  const distinct = new Set(keys.map((key) => key.toHex()));
+  assertEquals(distinct.size, 256);
+  const first = new Set(keys.map((key) => key[0]));
+  assert(first.size > 128, "first bytes are spread");
+});
+
+Deno.test("workload() keeps to its percentages", () => {
+  const { value } = workload("randrw", { ...OPTIONS, size: 10_000 })
+    .iterations().next();
+  assert(Math.abs(value.reads.length - 5000) < 300);
+  const deletes = value.values.filter((bytes) => bytes === undefined).length;
+  assert(Math.abs(deletes - 750) < 150, `${deletes} deletes`);
+});
+
+Deno.test("jam values have the sizes that the bar asks for", () => {
+  const sizes = [...workload("jam", { ...OPTIONS, seed: 1 }).load()]
+    .flatMap(({ values }) => values.map((value) => value!.length))
+    .sort((a, b) => a - b);
+  const mean = sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
+  assert(Math.abs(sizes[sizes.length / 2] - 100) < 5);
+  assert(mean > 300 && mean <= 1000, `mean ${mean}`);
+  assertEquals(sizes.at(-1), 150_000);
+});
+
+for (const name of ["randrw", "ethereum"] as const) {
+  Deno.test(`run() reports ${name} in sequence`, async () => {
+    const result = await report(name, false);
+    const [row] = result.rows;
+    assertEquals(row.commitTimes.length, 2);
+    assert(row.details !== undefined && row.details.hashes > 0);
+    assert(row.details.witnessBytes > 0 && row.details.proofBytes > 0);
+    assert(throughput(row) > 0 && describe(result).includes("ops/s"));
+  });
+}
+
+Deno.test("run() reports isolated iterations", async () => {
+  const [row] = (await report("transfer", true)).rows;
+  assertEquals(row.readTimes.length, 2);
+  assertEquals(row.details, undefined);
+});
+
+Deno.test("holds() follows the bound and leaves out what was not measured", () => {
+  const bar = {
+    bar: 1,
+    what: "commits",
+    bound: 2,
+    atLeast: true,
+    unit: "x",
+    note: "how",
+  };
+  assertEquals(holds({ ...bar, value: 2 }), true);
+  assertEquals(holds({ ...bar, value: 3, atLeast: false }), false);
+  assertEquals(holds({ ...bar, value: undefined }), undefined);
+  assert(describeBar({ ...bar, value: 1 }).includes("SHORT"));
+});

@@ -188,11 +188,24 @@ export class PagePool {
     const slot = this.#frames.find(page);
     if (slot >= 0) {
       const frame = this.#frames.first(slot);
+      if ((this.#frameState[frame] & UNWRITTEN) !== 0) {
+        this.#refuseOther(this.#offset(frame), low, high);
+      }
       this.#frameState[frame] |= REFERENCED;
       this.counters.cacheHits++;
       return this.#offset(frame);
     }
     return this.#load(page, low, high);
+  }
+
+  /** Refuses references to what storage had under an unwritten page's number. */
+  #refuseOther(f: number, low: number, high: number): void {
+    if (low === 0 && high === 0) return;
+    // Writing it has failed after its parent learned its checksum, or it is the
+    // wrong page.
+    const sum = this.#sum, page = this.pages.pageOf(f);
+    this.#io!.checksumFrame(page, f, sum);
+    if (sum[0] !== low || sum[1] !== high) throw inUse(page);
   }
 
   /**
@@ -256,7 +269,7 @@ export class PagePool {
 
   /** Makes a frame for a page that no storage has: empty, pinned, unwritten. */
   create(page: number, birth: number): number {
-    const f = this.#take(page);
+    const f = this.#takeNew(page);
     this.#setUnwritten(f);
     this.pages.reset(f, page, birth);
     this.pin(f);
@@ -265,7 +278,7 @@ export class PagePool {
 
   /** Copies the page at `from` to a new frame as page `page`. */
   copy(from: number, page: number, birth: number): number {
-    const f = this.#take(page);
+    const f = this.#takeNew(page);
     this.pages.u8.copyWithin(f, from, from + this.pageBytes);
     this.#setUnwritten(f);
     this.pages.u32[f >> 2] = page;
@@ -451,6 +464,12 @@ export class PagePool {
     });
   }
 
+  /** A frame for a page that is made now; nobody else may have its number. */
+  #takeNew(page: number): number {
+    if (this.#frames.find(page) >= 0) throw inUse(page);
+    return this.#take(page);
+  }
+
   /** A frame for a page, in the table. */
   #take(page: number): number {
     let frame = this.#free.pop();
@@ -599,4 +618,11 @@ export class PagePool {
     while ((bytes - PAGE_HEADER_BYTES) / 4 < terminal) bytes *= 2;
     return bytes;
   }
+}
+
+function inUse(page: number): CorruptError {
+  return new CorruptError(`Cannot make page ${page}: it is in use`, {
+    file: "pages",
+    page,
+  });
 }

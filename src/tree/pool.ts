@@ -370,6 +370,7 @@ export class PagePool {
       const page = stack.pop()!;
       const f = this.peek(page);
       if (f === 0 || !this.#isUnwritten(f)) continue;
+      if (order.length === this.#unwritten) throw inUse(page);
       order.push(this.#frame(f));
       for (let n = 0; n < this.#slots(f); n++) {
         // A checksum may be known of a page whose write has failed.
@@ -575,6 +576,7 @@ export class PagePool {
     while (stack.length > 0) {
       const frame = stack[stack.length - 1];
       const page = this.#framePage[frame];
+      if (stack.length > this.frameCount) throw inUse(page);
       if (this.#checksums.find(page) >= 0) {
         stack.pop();
         continue;

@@ -37,6 +37,8 @@ export class CorruptError extends StemmaError {
   readonly position: number | undefined;
 
   /**
+   * Creates a new instance.
+   *
    * @param message What could not be done, and why.
    * @param place Where.
    */
@@ -64,7 +66,11 @@ export class CorruptError extends StemmaError {
  * ```
  */
 export class StaleSessionError extends StemmaError {
-  /** @param message What could not be done, and why. */
+  /**
+   * Creates a new instance.
+   *
+   * @param message What could not be done, and why.
+   */
   constructor(message: string) {
     super("stale-session", message);
     this.name = "StaleSessionError";
@@ -87,7 +93,11 @@ export class StaleSessionError extends StemmaError {
  * ```
  */
 export class UncommittedParentError extends StemmaError {
-  /** @param message What could not be done, and why. */
+  /**
+   * Creates a new instance.
+   *
+   * @param message What could not be done, and why.
+   */
   constructor(message: string) {
     super("uncommitted-parent", message);
     this.name = "UncommittedParentError";
@@ -107,7 +117,11 @@ export class UncommittedParentError extends StemmaError {
  * ```
  */
 export class StaleStateError extends StemmaError {
-  /** @param message What was wanted and what was found. */
+  /**
+   * Creates a new instance.
+   *
+   * @param message What was wanted and what was found.
+   */
   constructor(message: string) {
     super("stale-state", message);
     this.name = "StaleStateError";
@@ -128,6 +142,8 @@ export class StaleStateError extends StemmaError {
  */
 export class FormatError extends StemmaError {
   /**
+   * Creates a new instance.
+   *
    * @param code Which of the three.
    * @param message What was wanted and what was found.
    */
@@ -160,7 +176,11 @@ export class FormatError extends StemmaError {
  * ```
  */
 export class KeyPrefixError extends StemmaError {
-  /** @param message Which keys. */
+  /**
+   * Creates a new instance.
+   *
+   * @param message Which keys.
+   */
   constructor(message: string) {
     super("key-prefix", message);
     this.name = "KeyPrefixError";
@@ -180,7 +200,11 @@ export class KeyPrefixError extends StemmaError {
  * ```
  */
 export class NotRetainedError extends StemmaError {
-  /** @param message What was asked for and how far back the store reaches. */
+  /**
+   * Creates a new instance.
+   *
+   * @param message What was asked for and how far back the store reaches.
+   */
   constructor(message: string) {
     super("not-retained", message);
     this.name = "NotRetainedError";
@@ -199,7 +223,11 @@ export class NotRetainedError extends StemmaError {
  * ```
  */
 export class PoisonedError extends StemmaError {
-  /** @param cause What failed. */
+  /**
+   * Creates a new instance.
+   *
+   * @param cause What failed.
+   */
   constructor(cause: unknown) {
     super(
       "poisoned",
@@ -228,7 +256,11 @@ export class PoisonedError extends StemmaError {
  * ```
  */
 export class UsedUpError extends StemmaError {
-  /** @param message What could not be done, and why. */
+  /**
+   * Creates a new instance.
+   *
+   * @param message What could not be done, and why.
+   */
   constructor(message: string) {
     super("used-up", message);
     this.name = "UsedUpError";
@@ -249,6 +281,8 @@ export class UsedUpError extends StemmaError {
  */
 export class ExistenceError extends StemmaError {
   /**
+   * Creates a new instance.
+   *
    * @param code Which of the two.
    * @param message What was wanted and what was found.
    */

@@ -13,9 +13,9 @@ export type ProofQuery = Uint8Array | readonly Uint8Array[] | Query;
 
 /** One version of the store, as it was and as long as this object lives. */
 export class View {
-  /** Internal. */
+  /** @internal */
   protected readonly core: Core;
-  /** Internal. */
+  /** @internal */
   protected readonly version: Version;
   #tree: VersionTree | undefined;
   #isOpen = true;

@@ -53,5 +53,6 @@ export class StemmaError extends Error {
  */
 export class ProofError extends StemmaError {
   /** `"ProofError"`, also where a bundler shortens names. */
+  /** Always `"ProofError"`. */
   override readonly name = "ProofError";
 }

@@ -31,7 +31,7 @@ const ID = 0xf0;
  * @param message Bytes of any length.
  * @returns 32 fresh bytes.
  */
-export const cheapHash: HashFunction = (message) => {
+export const cheapHash: HashFunction = (message): Uint8Array => {
   let a = message.length | 0, b = 0x9e3779b9 | 0;
   for (let i = 0; i < message.length; i += 4) {
     const word = message[i] | message[i + 1] << 8 | message[i + 2] << 16 |

@@ -35,7 +35,11 @@ export interface CommitsOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Internal: commits from the log, and then as they come. */
+/**
+ * Internal: commits from the log, and then as they come.
+ *
+ * @internal
+ */
 export class CommitStream implements AsyncIterableIterator<Commit> {
   readonly #core: Core;
   readonly #signal: AbortSignal | undefined;

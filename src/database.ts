@@ -178,7 +178,11 @@ export class Stemma {
   readonly #streams: Set<CommitStream> = new Set();
   #closing: Promise<void> | undefined;
 
-  /** Internal: made by {@linkcode open}. */
+  /**
+   * Internal: made by {@linkcode open}.
+   *
+   * @internal
+   */
   constructor(core: Core) {
     this.#core = core;
     core.storage.listener = {
@@ -429,7 +433,11 @@ export class Stemma {
     return this.close();
   }
 
-  /** Internal: lets go of files and lock without writing anything. */
+  /**
+   * Internal: lets go of files and lock without writing anything.
+   *
+   * @internal
+   */
   async abandon(): Promise<void> {
     this.#core.isClosed = true;
     this.#closing = this.#core.storage.abandon();

@@ -20,7 +20,11 @@ export interface CommitOptions {
   readonly meta?: Uint8Array;
 }
 
-/** Internal: prepared versions by version, so that commits can make them stale. */
+/**
+ * Internal: prepared versions by version, so that commits can make them stale.
+ *
+ * @internal
+ */
 export const handles: WeakMap<Version, Prepared> = new WeakMap();
 
 /**
@@ -51,7 +55,11 @@ export class Prepared extends View {
   #isCommitted = false;
   #isQueued = false;
 
-  /** Internal: made by `session.prepare()`. */
+  /**
+   * Internal: made by `session.prepare()`.
+   *
+   * @internal
+   */
   constructor(
     core: Core,
     version: Version,
@@ -110,12 +118,20 @@ export class Prepared extends View {
     this.discard();
   }
 
-  /** Internal: another version was committed in this one's place. */
+  /**
+   * Internal: another version was committed in this one's place.
+   *
+   * @internal
+   */
   makeStale(): void {
     if (!this.#isQueued) this.letGo();
   }
 
-  /** Internal: why the version cannot be read, where that is known. */
+  /**
+   * Internal: why the version cannot be read, where that is known.
+   *
+   * @internal
+   */
   protected override refuseUsed(): void {
     this.core.refuseClosed();
     if (!this.isOpen && this.isStale) throw stale();

@@ -50,7 +50,11 @@ export class Session {
   #payload: Payload | undefined;
   #isOpen = true;
 
-  /** Internal: made by `db.begin()`. The base is held already. */
+  /**
+   * Internal: made by `db.begin()`. The base is held already.
+   *
+   * @internal
+   */
   constructor(core: Core, base: Version, options: SessionOptions) {
     this.#core = core;
     this.#base = base;

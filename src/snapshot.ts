@@ -27,7 +27,11 @@ export class Snapshot extends View {
   /** Sequence of the commit that made this version. */
   readonly sequence: number;
 
-  /** Internal: made by `db.snapshot()`. The version is held already. */
+  /**
+   * Internal: made by `db.snapshot()`. The version is held already.
+   *
+   * @internal
+   */
   constructor(core: Core, version: Version, sequence: number) {
     super(core, version);
     this.sequence = sequence;

@@ -20,7 +20,11 @@ export class View {
   #tree: VersionTree | undefined;
   #isOpen = true;
 
-  /** Internal: made by the store. */
+  /**
+   * Internal: made by the store.
+   *
+   * @internal
+   */
   constructor(core: Core, version: Version) {
     this.core = core;
     this.version = version;
@@ -83,12 +87,20 @@ export class View {
     return this.core.prove(this.#tree, query);
   }
 
-  /** Internal: whether the view still holds its version. */
+  /**
+   * Internal: whether the view still holds its version.
+   *
+   * @internal
+   */
   protected get isOpen(): boolean {
     return this.#isOpen;
   }
 
-  /** Internal: lets go of the version. */
+  /**
+   * Internal: lets go of the version.
+   *
+   * @internal
+   */
   protected letGo(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -96,7 +108,11 @@ export class View {
     if (!this.core.isClosed) this.core.storage.versions.release(this.version);
   }
 
-  /** Internal: refuses to work on a version that is gone. */
+  /**
+   * Internal: refuses to work on a version that is gone.
+   *
+   * @internal
+   */
   protected refuseUsed(): void {
     this.core.refuseClosed();
     if (!this.#isOpen) {

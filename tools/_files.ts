@@ -21,10 +21,14 @@ export async function sourceFiles(root: string): Promise<string[]> {
   return files.sort();
 }
 
-/** The files whose first line is {@linkcode BROWSER_LINE}. */
+/**
+ * The files whose first line is {@linkcode BROWSER_LINE}, without the tests:
+ * those run in a browser with stand-ins for `Deno` and `@std/assert`.
+ */
 export async function browserFiles(root: string): Promise<string[]> {
   const files: string[] = [];
   for (const path of await sourceFiles(root)) {
+    if (path.startsWith("tests/")) continue;
     const text = await Deno.readTextFile(`${root}/${path}`);
     if (text.startsWith(`${BROWSER_LINE}\n`)) files.push(path);
   }

@@ -20,7 +20,11 @@ import * as engineErrors from "../errors.ts";
  * ```
  */
 export class DisconnectedError extends StemmaError {
-  /** @param message What could not be done, and why. */
+  /**
+   * Creates a new instance.
+   *
+   * @param message What could not be done, and why.
+   */
   constructor(message: string) {
     super("disconnected", message);
     this.name = "DisconnectedError";

@@ -20,12 +20,20 @@ export interface RemoteRange extends Range, CallOptions {}
 
 /** Reads of the head: what clients and views have in common. */
 export class RemoteReader {
-  /** Internal. */
+  /** @internal */
   protected readonly connection: Connection;
-  /** Internal: what the worker calls it. */
+  /**
+   * Internal: what the worker calls it.
+   *
+   * @internal
+   */
   protected readonly target: number;
 
-  /** Internal: made by the client. */
+  /**
+   * Internal: made by the client.
+   *
+   * @internal
+   */
   constructor(connection: Connection, target: number) {
     this.connection = connection;
     this.target = target;
@@ -70,7 +78,11 @@ export class RemoteReader {
     return this.connection.readMany(this.target, keys, options);
   }
 
-  /** Internal: brings what is held back here to the worker. */
+  /**
+   * Internal: brings what is held back here to the worker.
+   *
+   * @internal
+   */
   protected flush(): void {}
 
   async #read<T>(key: Uint8Array, has: boolean): Promise<T> {
@@ -86,7 +98,11 @@ export class RemoteView extends RemoteReader {
   readonly root: Uint8Array;
   #isOpen = true;
 
-  /** Internal: made by the client. */
+  /**
+   * Internal: made by the client.
+   *
+   * @internal
+   */
   constructor(connection: Connection, target: number, root: Uint8Array) {
     super(connection, target);
     this.root = root;
@@ -117,7 +133,11 @@ export class RemoteView extends RemoteReader {
     return listEntries(this.connection, this.target, range);
   }
 
-  /** Internal: lets go of the version. */
+  /**
+   * Internal: lets go of the version.
+   *
+   * @internal
+   */
   protected letGo(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -158,7 +178,11 @@ export class RemoteSnapshot extends RemoteView {
   /** Sequence of the commit that made this version. */
   readonly sequence: number;
 
-  /** Internal: made by the client. */
+  /**
+   * Internal: made by the client.
+   *
+   * @internal
+   */
   constructor(
     connection: Connection,
     target: number,
@@ -186,7 +210,11 @@ export class RemotePrepared extends RemoteView {
   /** Proof of everything the session read and wrote, when asked for. */
   readonly witness: Uint8Array | undefined;
 
-  /** Internal: made by a session. */
+  /**
+   * Internal: made by a session.
+   *
+   * @internal
+   */
   constructor(
     connection: Connection,
     target: number,
@@ -225,7 +253,11 @@ export class RemotePrepared extends RemoteView {
     this.letGo();
   }
 
-  /** Internal: what the worker calls it. */
+  /**
+   * Internal: what the worker calls it.
+   *
+   * @internal
+   */
   get handle(): number {
     return this.target;
   }
@@ -241,7 +273,11 @@ export class RemoteSession extends RemoteReader {
   #heldBytes = 0;
   #isOpen = true;
 
-  /** Internal: made by the client. */
+  /**
+   * Internal: made by the client.
+   *
+   * @internal
+   */
   constructor(connection: Connection, on: number, witness: boolean) {
     super(connection, connection.newHandle());
     connection.tell({ op: "begin", handle: this.target, on, witness });
@@ -314,7 +350,11 @@ export class RemoteSession extends RemoteReader {
     this.discard();
   }
 
-  /** Internal: sends the writes that are held back. */
+  /**
+   * Internal: sends the writes that are held back.
+   *
+   * @internal
+   */
   protected override flush(): void {
     if (this.#keys.length === 0) return;
     const keys = pack(this.#keys), values = pack(this.#values);

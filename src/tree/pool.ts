@@ -520,7 +520,6 @@ export class PagePool {
       this.#checksums.find(pageOf[frame]) >= 0
     );
     ready.sort((a, b) => pageOf[a] - pageOf[b]);
-    const perCall = Math.max(1, WRITE_BYTES_MAX / this.pageBytes);
     try {
       this.#writeRuns(ready);
     } catch (error) {

@@ -225,15 +225,25 @@ export class CommitLog {
   }
 
   /**
-   * Reads the frame at a position.
+   * Reads the frame at a position. The first one of a segment was written
+   * together with the segment's header, and counts for nothing without it: the
+   * header alone says where the log goes on.
    *
    * @returns The frame, good by itself; `undefined` when there is none.
    */
   read(position: number): Frame | undefined {
-    const at = this.normalize(position);
-    if (!this.segments.has(at)) return undefined;
-    const room = this.segments.bytes - at % this.segments.bytes;
-    const offset = this.segments.offset(at);
+    const at = this.normalize(position), { segments } = this;
+    if (!segments.has(at)) return undefined;
+    const within = at % segments.bytes, offset = segments.offset(at);
+    if (within === SEGMENT_HEADER_BYTES) {
+      const header = segments.readHeader((offset - within) / segments.bytes);
+      if (header?.index !== (at - within) / segments.bytes) return undefined;
+    }
+    return this.#readAt(offset, segments.bytes - within, at);
+  }
+
+  /** Reads the frame at a place in the file, whatever segment that is. */
+  #readAt(offset: number, room: number, at: number): Frame | undefined {
     const head = this.#load(offset, FRAME_HEADER_BYTES);
     if (head === undefined) return undefined;
     const view = viewOf(head);
@@ -315,34 +325,52 @@ export class CommitLog {
   ): { durable: number; leftover: boolean } {
     const found = { durable: -1, leftover: false };
     const { bytes } = this.segments;
+    const { segments } = this;
     for (let at = this.normalize(position);;) {
       const end = (Math.floor(at / bytes) + 1) * bytes;
-      const most = this.#summed + SUMS_MAX * bytes;
-      for (const candidate of this.#candidates(at, end)) {
-        if (this.#summed > most) {
-          // Frames that were written never overlap like this.
-          found.leftover = true;
-          break;
-        }
-        const frame = this.read(candidate);
-        if (frame === undefined || frame.sequence <= sequence) continue;
-        found.durable = Math.max(found.durable, frame.durableUpTo);
-        found.leftover = true;
+      if (segments.has(at)) {
+        this.#scan(segments.offset(at), end - at, sequence, found);
       }
-      if (end / bytes > this.segments.last && !this.segments.follow()) {
-        return found;
-      }
+      if (end / bytes > segments.last && !segments.follow()) break;
       at = end + SEGMENT_HEADER_BYTES;
+    }
+    // Later segments that the chain does not lead to: a header is damaged.
+    for (const place of segments.strays()) {
+      const room = bytes - SEGMENT_HEADER_BYTES;
+      const offset = place * bytes + SEGMENT_HEADER_BYTES;
+      this.#scan(offset, room, sequence, found);
+    }
+    return found;
+  }
+
+  /** Looks at all good frames in a part of a segment. */
+  #scan(
+    offset: number,
+    length: number,
+    sequence: number,
+    found: { durable: number; leftover: boolean },
+  ): void {
+    const most = this.#summed + SUMS_MAX * this.segments.bytes;
+    for (const at of this.#candidates(offset, length)) {
+      if (this.#summed > most) {
+        // Frames that were written never overlap like this.
+        found.leftover = true;
+        return;
+      }
+      const frame = this.#readAt(at, offset + length - at, at);
+      if (frame === undefined || frame.sequence <= sequence) continue;
+      found.durable = Math.max(found.durable, frame.durableUpTo);
+      found.leftover = true;
     }
   }
 
-  /** Positions in a segment, from `from` to `end`, that look like a frame. */
-  *#candidates(from: number, end: number): Generator<number> {
+  /** Places in a part of a segment that look like a frame. */
+  *#candidates(offset: number, length: number): Generator<number> {
     const bytes = new Uint8Array(1 << 16), view = viewOf(bytes);
-    for (let at = from; at + FRAME_BYTES_MIN <= end;) {
-      if (!this.segments.has(at)) return;
+    const end = offset + length;
+    for (let at = offset; at + FRAME_BYTES_MIN <= end;) {
       const part = bytes.subarray(0, Math.min(bytes.length, end - at));
-      const got = this.#file.read(part, this.segments.offset(at));
+      const got = this.#file.read(part, at);
       for (let i = 0; i + 4 <= got; i += ALIGN) {
         if (view.getUint32(i, true) === FRAME_MAGIC) yield at + i;
       }

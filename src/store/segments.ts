@@ -152,6 +152,14 @@ export class Segments {
     return true;
   }
 
+  /** Free places that hold a segment behind the last one. */
+  *strays(): Generator<number> {
+    for (const place of this.#free) {
+      const header = this.readHeader(place);
+      if (header !== undefined && header.index > this.last) yield place;
+    }
+  }
+
   /**
    * Writes the table of live segments from logical number `from` to the one that
    * follows `position`. Later ones may hold records, but none that is durable:

@@ -134,7 +134,7 @@ class Explorer {
     const { perCall, seed } = this.#options;
     const states = run.candidates();
     this.#done.calls++;
-    const isFew = this.#workload.isLarge && backend.calls % 4 !== 0;
+    const isFew = this.#workload.isLarge && backend.calls % 8 !== 0;
     const count = isFew ? 1 : perCall;
     const at = `${path}, call ${backend.calls}`;
     const from = Math.imul(seed + 1, 0x9e3779b1) ^ backend.calls;

@@ -335,7 +335,7 @@ export const WORKLOADS: readonly NamedWorkload[] = [
     history: { commits: 2 },
   }, async (run) => {
     await run.commit(
-      Array.from({ length: 250 }, (_, k) => [run.key(k), run.value(20)]),
+      Array.from({ length: 220 }, (_, k) => [run.key(k), run.value(20)]),
     );
     await run.commit(
       Array.from({ length: 40 }, (_, k) => [run.key(5 * k), run.value(9)]),

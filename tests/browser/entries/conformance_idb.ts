@@ -26,7 +26,7 @@ offer([
     name: "open() keeps commits in IndexedDB",
     async run() {
       const database = place();
-      let root = new Uint8Array(32);
+      let root: Uint8Array = new Uint8Array(32);
       for (let i = 1; i <= 3; i++) {
         await using db = await open(idb(database), OPTIONS);
         assertEquals(db.root, root);

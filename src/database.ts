@@ -185,6 +185,7 @@ export class Stemma {
    */
   constructor(core: Core) {
     this.#core = core;
+    cores.set(this, core);
     core.storage.listener = {
       published: (_state, _kind, stale) => {
         for (const version of stale) handles.get(version)?.makeStale();
@@ -471,6 +472,13 @@ export class Stemma {
       `Cannot find state: none of the last ${states.length} has this root`,
     );
   }
+}
+
+const cores: WeakMap<Stemma, Core> = new WeakMap();
+
+/** Internal: the inside of an open store, for tests and tools. */
+export function coreOf(db: Stemma): Core {
+  return cores.get(db)!;
 }
 
 function storageOptions(options: OpenOptions): StorageOptions {

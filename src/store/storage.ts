@@ -507,14 +507,11 @@ export class Storage {
   /** Runs a step while nothing is published. */
   async #exclusively(step: () => Promise<void>): Promise<void> {
     while (this.#draining !== undefined) await this.#draining;
-    const run = (async () => {
-      try {
-        await step();
-      } finally {
-        this.#draining = this.#queue.length > 0 ? this.#drain() : undefined;
-      }
-    })();
-    this.#draining ??= run.catch(() => {});
+    // Not at once: what the step throws must find `#draining` set.
+    const run = Promise.resolve().then(step).finally(() => {
+      this.#draining = this.#queue.length > 0 ? this.#drain() : undefined;
+    });
+    this.#draining = run.catch(() => {});
     await run;
   }
 

@@ -521,8 +521,10 @@ export class Storage {
   }
 
   async #flushLog(sequence: number): Promise<void> {
+    // Records appended while it runs are for the next flush.
+    const covered = this.#unflushed;
     if (!this.#faults.has("no-log-flush")) await this.#logFile.flush();
-    this.#unflushed = 0;
+    this.#unflushed -= covered;
     this.#flushed = sequence;
   }
 

@@ -19,6 +19,7 @@ import {
   type OpenOptions,
   type Stemma,
 } from "../../mod.ts";
+import { cheapHash } from "../../src/testing/cheap_scheme.ts";
 import { eip7864Scheme } from "../../verify/_eip7864.ts";
 import { eip8297Scheme } from "../../verify/_eip8297.ts";
 import { jamScheme } from "../../verify/_jam.ts";
@@ -34,26 +35,6 @@ export const SCHEMES: Readonly<Record<string, Scheme>> = {
   "eip7864-blake3": eip7864Blake3,
   "eip8297-blake3": eip8297Blake3,
 };
-
-/** 32 bytes that depend on every bit of the message; fast and worthless. */
-export function cheapHash(message: Uint8Array): Uint8Array {
-  let a = 0x9e3779b9 ^ message.length, b = 0x85ebca6b, c = 0xc2b2ae35;
-  for (let i = 0; i < message.length; i++) {
-    a = Math.imul(a ^ message[i], 0x01000193);
-    b = Math.imul(b + a, 0x85ebca6b) ^ (b >>> 15);
-    c = (c << 7 | c >>> 25) + b | 0;
-  }
-  const out = new Uint8Array(32);
-  for (let i = 0; i < 32; i++) {
-    if ((i & 3) === 0) {
-      a = Math.imul(a ^ (c >>> 13), 0xc2b2ae35) + i | 0;
-      b = Math.imul(b ^ (a >>> 16), 0x85ebca6b);
-      c = c + a ^ b;
-    }
-    out[i] = c >>> ((i & 3) << 3);
-  }
-  return out;
-}
 
 /** A scheme of each family with the cheap hash. */
 export const CHEAP: Readonly<Record<Scheme["family"], Scheme>> = {

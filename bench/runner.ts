@@ -2,7 +2,7 @@
 // that whatever else the machine does falls on all of them.
 
 import { schemeByName, verify, verifyKey } from "@stemma/verify";
-import { clock, copyFolder, median } from "./measure.ts";
+import { clock, collectGarbage, copyFolder, median } from "./measure.ts";
 import { StemmaSubject } from "./peers/stemma.ts";
 import type { Peer, Subject } from "./subject.ts";
 import type { Batch, Workload } from "./workloads.ts";
@@ -265,6 +265,7 @@ async function iterations(
   let operations = 0;
   for (let i = 0; i < options.iterations; i++) {
     const batch = batches.next().value;
+    collectGarbage();
     operations += batch.reads.length + batch.keys.length;
     for (const runner of runners) {
       if (options.isIsolated) runner.subject = await openCopy(runner, work);

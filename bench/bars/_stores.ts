@@ -1,7 +1,7 @@
 // Stores to measure bars on: each state is built once and then copied, as files.
 
 import type { OpenOptions } from "../../mod.ts";
-import { copyFolder } from "../measure.ts";
+import { collectGarbage, copyFolder } from "../measure.ts";
 import { StemmaSubject } from "../peers/stemma.ts";
 import type { Subject } from "../subject.ts";
 import { type Batch, type Workload, workload } from "../workloads.ts";
@@ -68,5 +68,7 @@ export function take(
   iterations: Iterator<Batch, never>,
   count: number,
 ): Batch[] {
-  return Array.from({ length: count }, () => iterations.next().value);
+  const batches = Array.from({ length: count }, () => iterations.next().value);
+  collectGarbage();
+  return batches;
 }

@@ -4,8 +4,8 @@ import { nomtBlake3, type Scheme, verify, verifyKey } from "@stemma/verify";
 import { HASH, TERMINAL } from "@stemma/verify/encoding";
 import { nomtScheme } from "../../verify/_nomt.ts";
 import type { StemmaSubject } from "../peers/stemma.ts";
-import { random } from "../random.ts";
-import { clock, median } from "../measure.ts";
+import { random, spreadKey } from "../random.ts";
+import { clock, collectGarbage, median } from "../measure.ts";
 import { type BarContext, large, type Result } from "./_bar.ts";
 import { openLoaded, take, warm, writes } from "./_stores.ts";
 
@@ -17,13 +17,11 @@ const PASSES = 5;
 /** Distinct keys of the state. */
 function pick(context: BarContext, capacity: number): Uint8Array[] {
   const { int } = random(context.seed);
-  const all: Uint8Array[] = [];
-  for (const batch of writes(context, capacity).load()) all.push(...batch.keys);
-  for (let i = 0; i < PROOFS; i++) {
-    const j = i + int(all.length - i);
-    [all[i], all[j]] = [all[j], all[i]];
-  }
-  return all.slice(0, PROOFS);
+  const chosen = new Set<number>();
+  while (chosen.size < PROOFS) chosen.add(int(2 ** capacity));
+  const keys = [...chosen].map((index) => spreadKey(index, 32));
+  collectGarbage();
+  return keys;
 }
 
 /** Bytes that no encoding can do without: hashes, keys and values. */

@@ -1,8 +1,8 @@
 // Bar 5: reading a key from memory, and from the page file when only the upper
 // levels are in memory.
 
-import { random } from "../random.ts";
-import { clock, median } from "../measure.ts";
+import { random, spreadKey } from "../random.ts";
+import { clock, collectGarbage, median } from "../measure.ts";
 import { type BarContext, large, type Result } from "./_bar.ts";
 import { openLoaded, warm, writes } from "./_stores.ts";
 
@@ -14,11 +14,10 @@ const COLD_CACHE_BYTES = 16 << 20;
 /** Keys of the state, in random order. */
 function pick(context: BarContext, count: number): Uint8Array[] {
   const { int } = random(context.seed);
-  const all: Uint8Array[] = [];
-  for (const batch of writes(context, large(context)).load()) {
-    all.push(...batch.keys);
-  }
-  return Array.from({ length: count }, () => all[int(all.length)]);
+  const most = 2 ** large(context);
+  const keys = Array.from({ length: count }, () => spreadKey(int(most), 32));
+  collectGarbage();
+  return keys;
 }
 
 async function warmReads(context: BarContext): Promise<Result> {

@@ -6,10 +6,10 @@ import { writeDomConfig } from "../../tools/_files.ts";
 const ROOT = new URL("../../", import.meta.url);
 const PORT = new URL("port/", import.meta.url);
 
-let config: Promise<string> | undefined;
+const configs = new Map<boolean, Promise<string>>();
 
 /** Writes the configuration of the bundles outside the workspace. */
-async function writeConfig(): Promise<string> {
+async function writeConfig(onOpfs: boolean): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "stemma-bundle-" });
   const path = await writeDomConfig(ROOT.pathname, folder);
   const text = JSON.parse(await Deno.readTextFile(path));
@@ -19,6 +19,10 @@ async function writeConfig(): Promise<string> {
     "node:assert": new URL("node_assert.ts", PORT).href,
     "node:crypto": new URL("node_crypto.ts", PORT).href,
     "node:zlib": new URL("node_zlib.ts", PORT).href,
+    ...(onOpfs && {
+      [new URL("backends/memory.ts", ROOT).href]:
+        new URL("memory.ts", PORT).href,
+    }),
   });
   await Deno.writeTextFile(path, JSON.stringify(text));
   return path;
@@ -33,15 +37,20 @@ export function bundle(path: string): Promise<Uint8Array<ArrayBuffer>> {
   return made;
 }
 
-/** The bundle of an entry point, made anew. */
+/**
+ * The bundle of an entry point, made anew.
+ *
+ * @param onOpfs Put OPFS in the place of the backend in memory.
+ */
 export async function makeBundle(
   path: string,
-  ...flags: string[]
+  onOpfs = false,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  config ??= writeConfig();
+  const config = configs.get(onOpfs) ?? writeConfig(onOpfs);
+  configs.set(onOpfs, config);
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["bundle", "--quiet", "--platform", "browser"]
-      .concat("--config", await config, flags, path),
+      .concat("--config", await config, path),
     stdin: "null",
   }).output();
   if (success) return stdout;

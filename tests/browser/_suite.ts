@@ -11,12 +11,18 @@ import type { Failure, Offered } from "./_offer.ts";
 /** Where an entry point runs: a page, a page with a strict policy, a worker. */
 export type Where = "page" | "strict" | "worker";
 
+/** A browser does at most this many times the usual amount. */
+const SCALE_MAX = 10;
+
 /** What a browser test works with. */
 export interface Stage {
   readonly browser: Browser;
   readonly site: Site;
-  /** A page that has loaded an entry point, itself or in a worker. */
-  load(entry: string, where?: Where): Promise<Page>;
+  /**
+   * A page that has loaded an entry point, itself or in a worker; `factor` times
+   * the usual amount is done.
+   */
+  load(entry: string, where?: Where, factor?: number): Promise<Page>;
 }
 
 /** Registers a test with a browser and a server of its own. */
@@ -44,7 +50,7 @@ export function loader(
   browser: Browser,
   site: Site,
 ): Stage["load"] {
-  return async (entry, where = "page") => {
+  return async (entry, where = "page", factor = 1) => {
     const page = await browser.context.newPage();
     page.on("pageerror", (error) => console.log(`${entry}: ${error.stack}`));
     page.on("console", (message) => {
@@ -53,7 +59,7 @@ export function loader(
       }
     });
     const path = where === "page" ? entry : `${where}/${entry}`;
-    const query = `seed=${seed}&scale=${scale}`;
+    const query = `seed=${seed}&scale=${Math.min(scale, SCALE_MAX) * factor}`;
     await page.goto(`${site.origin}/${path}?${query}`);
     await page.waitForFunction(() => "offered" in globalThis);
     return page;

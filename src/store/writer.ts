@@ -10,7 +10,7 @@ import type { SecondThread } from "../hash/threads.ts";
 import type { Changes } from "../changes.ts";
 import { type EditHost, type Stored, TreeEdit } from "../tree/edit.ts";
 import { HashingPass } from "../tree/hashing.ts";
-import { keyRecordBytes, type KeyRule } from "../tree/keys.ts";
+import { keyRecordBytes, type KeyRule, partAt, PREFIX } from "../tree/keys.ts";
 import {
   NODE_BYTES,
   OVERFLOW_HASH_AT,
@@ -120,19 +120,30 @@ export class Writer implements EditHost {
     const order = changes.sorted();
     let changed = 0;
     this.#start();
-    if (this.#keepsPrefixFree) {
-      // A key may take the place of a longer or shorter one deleted with it.
-      for (const entry of order) {
-        if (changes.isDelete(entry) && this.#applyOne(entry)) changed++;
-      }
-      for (const entry of order) {
-        if (!changes.isDelete(entry) && this.#applyOne(entry)) changed++;
-      }
-    } else {
-      for (const entry of order) if (this.#applyOne(entry)) changed++;
+    for (let i = 0; i < order.length; i++) {
+      if (this.#keepsPrefixFree) changed += this.#makeWay(order, i);
+      if (this.#applyOne(order[i])) changed++;
     }
     this.#finish();
     return changed;
+  }
+
+  /**
+   * A key may take the place of longer ones that are deleted with it: those
+   * come right behind it, and go first. Returns how many did.
+   */
+  #makeWay(order: Uint32Array, i: number): number {
+    const changes = this.#changes, key = changes.key(order[i]);
+    if (changes.isDelete(order[i])) return 0;
+    let gone = 0;
+    for (let j = i + 1; j < order.length; j++) {
+      const next = changes.key(order[j]);
+      const isLonger = partAt(key, 0, key.length, next, 0, next.length) ===
+        PREFIX;
+      if (!isLonger) break;
+      if (changes.isDelete(order[j]) && this.#applyOne(order[j])) gone++;
+    }
+    return gone;
   }
 
   allocatePage(): number {

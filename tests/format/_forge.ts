@@ -208,3 +208,55 @@ export function isRefused(outcomes: readonly Outcome[]): boolean {
     outcome !== "good" && outcome.code === "corrupt"
   );
 }
+
+/**
+ * Changes payloads in the log of a store that was never checkpointed, where
+ * segment n lies in place n, and puts all checksums right again.
+ *
+ * @param change Given each frame's payload and whether a record begins in it.
+ */
+export function changeLog(
+  files: Files,
+  change: (payload: Uint8Array, isFirst: boolean, frame: Uint8Array) => void,
+): Files {
+  const forged = copyOf(files), { storeId, segmentBytes } = headerOf(files);
+  const { log } = forged, view = new DataView(log.buffer);
+  const out = new Uint32Array(2);
+  let at = 32, low = 0, high = 0;
+  for (;;) {
+    const left = segmentBytes - at % segmentBytes;
+    if (left < 56 || left === segmentBytes) {
+      at += left === segmentBytes ? 32 : left + 32;
+    }
+    if (at + 48 > log.length || view.getUint32(at, true) !== 0x6d724674) break;
+    const length = view.getUint32(at + 4, true);
+    const end = at + 48 + Math.ceil(length / 8) * 8;
+    const isFirst = (view.getUint32(at + 40, true) & 1) !== 0;
+    const payload = log.subarray(at + 48, at + 48 + length);
+    change(payload, isFirst, log.subarray(at, end));
+    view.setUint32(at + 16, low, true);
+    view.setUint32(at + 20, high, true);
+    const seed = (storeId[0] ^ view.getUint32(at + 4, true)) >>> 0;
+    xxh64(log, at + 16, at + 44, seed, storeId[1], out);
+    view.setUint32(at + 44, out[0], true);
+    xxh64(log, at + 16, end, seed, storeId[1], out);
+    [low, high] = out;
+    view.setUint32(at + 8, low, true);
+    view.setUint32(at + 12, high, true);
+    at = end;
+  }
+  return forged;
+}
+
+/** Puts the checksum of a record's header right, where it lies in one frame. */
+export function resealRecord(payload: Uint8Array, sequence: number): void {
+  if (payload.length < 104) return;
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  const length = 104 + view.getUint32(4, true);
+  if (length > payload.length) return;
+  payload.fill(0, 96, 104);
+  const out = new Uint32Array(2);
+  xxh64(payload.slice(0, length), 0, length, sequence, 0x5265636f, out);
+  view.setUint32(96, out[0], true);
+  view.setUint32(100, out[1], true);
+}

@@ -119,6 +119,40 @@ export function changeRoot(
   return forged;
 }
 
+/** Offsets of the heap records of a page's child entries. */
+export function childrenOf(page: Uint8Array): number[] {
+  const view = new DataView(page.buffer, page.byteOffset, page.length);
+  const records: number[] = [];
+  for (let n = 0; n < view.getUint16(14, true); n++) {
+    const meta = 160 + (n >> 2) * 160 + (n & 3) * 8;
+    if (view.getUint16(meta, true) >> 14 !== 3) continue;
+    records.push(view.getUint16(meta + 2, true));
+  }
+  return records;
+}
+
+/** Changes a page that the root page leads to, and all that refer to it. */
+export function changeChild(
+  files: Files,
+  which: number,
+  change: (page: Uint8Array) => void,
+): Files {
+  const forged = copyOf(files), header = headerOf(files);
+  return changeRoot(forged, (root) => {
+    const records = childrenOf(root);
+    if (records.length === 0) return;
+    const record = records[which % records.length];
+    const view = new DataView(root.buffer, root.byteOffset, root.length);
+    const number = view.getUint32(record, true);
+    const at = HEADER_AREA_BYTES + (number - 1) * header.pageBytes;
+    const page = new Uint8Array(root.buffer, at, header.pageBytes);
+    change(page);
+    const [low, high] = pageSum(header, number, page);
+    view.setUint32(record + 4, low, true);
+    view.setUint32(record + 8, high, true);
+  });
+}
+
 /** Changes the map of free pages and segments, which stays as long as it is. */
 export function changeMap(
   files: Files,

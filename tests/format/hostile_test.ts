@@ -2,13 +2,21 @@
 // typed errors, no endless loops, no allocation that the files do not justify.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { CorruptError, FormatError, open, type Stemma } from "../../mod.ts";
+import {
+  CorruptError,
+  FormatError,
+  open,
+  type OpenOptions,
+  type Stemma,
+} from "../../mod.ts";
 import { encodeHeader, type Header } from "../../src/store/header.ts";
-import { amount, random } from "../_amount.ts";
+import { amount, type Random, random } from "../_amount.ts";
 import {
   backendOf,
+  changeChild,
   changeMap,
   changeRoot,
+  childrenOf,
   copyOf,
   type Files,
   headerOf,
@@ -28,21 +36,21 @@ const KEYS = Array.from({ length: 40 }, (_, i) => {
 });
 
 /** A store of one page with an overflow value. */
-const onePage = (): Promise<Files> =>
+const onePage = (options = SMALL): Promise<Files> =>
   makeStore(async (db) => {
     await put(db, KEYS.slice(0, 2), 20);
     await put(db, KEYS.slice(2, 3), 700);
-  });
+  }, options);
 
 /** A store of several pages, with history and free pages. */
-const manyPages = (): Promise<Files> =>
+const manyPages = (options = SMALL): Promise<Files> =>
   makeStore(async (db) => {
     for (let i = 0; i < 4; i++) {
       await put(db, KEYS.slice(10 * i, 10 * i + 10), 20 + 10 * i);
       await db.checkpoint();
     }
     await put(db, KEYS.slice(0, 5), 700);
-  });
+  }, options);
 
 async function put(
   db: Stemma,
@@ -189,7 +197,7 @@ Deno.test("a page whose free list leads out of it is refused", async () => {
 Deno.test("a page refers to no page without a checksum, and is no mere reference", async () => {
   const files = await manyPages(), header = headerOf(files);
   const root = pageOf(files, header, header.rootPage);
-  const child = childOf(root);
+  const [child] = childrenOf(root);
   for (const zeros of [[0, 4], [4, 12]]) {
     const forged = changeRoot(files, (page) => {
       const [from, to] = zeros;
@@ -198,18 +206,6 @@ Deno.test("a page refers to no page without a checksum, and is no mere reference
     assert(isRefused(await useAll(forged, KEYS)));
   }
 });
-
-/** Offset of the heap record of some child entry of a page. */
-function childOf(page: Uint8Array): number {
-  const view = new DataView(page.buffer, page.byteOffset, page.length);
-  for (let n = 0; n < view.getUint16(14, true); n++) {
-    const meta = 32 + (n >> 2) * 160 + 128 + (n & 3) * 8;
-    if (view.getUint16(meta, true) >> 14 === 3) {
-      return view.getUint16(meta + 2, true);
-    }
-  }
-  throw new Error("the page has no child entry");
-}
 
 Deno.test("large values longer than any value, or nowhere, are refused", async () => {
   const files = await onePage(), header = headerOf(files);
@@ -244,19 +240,35 @@ Deno.test("large values longer than any value, or nowhere, are refused", async (
 /** Numbers at which lengths, offsets and counts go wrong. */
 const NUMBERS = [0, 1, 2, 3, 4, 7, 31, 32, 40, 255, 256, 511, 512, 2047, 65535];
 
-Deno.test("whatever a root page says, there are only typed errors", async () => {
-  const draw = random("root pages");
-  const stores = [await onePage(), await manyPages()];
+/** Puts a few numbers of 16 bits into a page, more into its front. */
+function spoil(page: Uint8Array, draw: Random): void {
+  const view = new DataView(page.buffer, page.byteOffset, page.length);
+  for (let n = 1 + draw.int(3); n > 0; n--) {
+    const at = 2 * draw.int(draw.chance(0.5) ? page.length / 2 : 100);
+    const value = draw.chance(0.7) ? draw.pick(NUMBERS) : draw.int(65536);
+    view.setUint16(at, value, true);
+  }
+}
+
+Deno.test("whatever a page says, there are only typed errors", async () => {
+  const draw = random("pages");
+  const schemes: OpenOptions[] = [
+    SMALL,
+    { ...SMALL, scheme: "eip7864-blake3" },
+    { ...SMALL, scheme: "eip8297-blake3", pageBytes: 2048 },
+  ];
+  const stores = await Promise.all(
+    schemes.map(async (options) => ({
+      options,
+      files: [await onePage(options), await manyPages(options)],
+    })),
+  );
   for (let i = 0; i < amount(200); i++) {
-    const forged = changeRoot(draw.pick(stores), (page) => {
-      const view = new DataView(page.buffer, page.byteOffset, page.length);
-      for (let n = 1 + draw.int(3); n > 0; n--) {
-        const at = 2 * draw.int(draw.chance(0.5) ? 256 : 100);
-        const value = draw.chance(0.7) ? draw.pick(NUMBERS) : draw.int(65536);
-        view.setUint16(at, value, true);
-      }
-    });
-    await useAll(forged, KEYS);
+    const { options, files } = draw.pick(stores);
+    const forged = draw.chance(0.5)
+      ? changeRoot(draw.pick(files), (page) => spoil(page, draw))
+      : changeChild(files[1], draw.u32(), (page) => spoil(page, draw));
+    await useAll(forged, KEYS, options);
   }
 });
 

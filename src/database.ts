@@ -23,6 +23,8 @@ import { PAGE_BYTES_MAX } from "./tree/layout.ts";
 import type { Range } from "./tree_reader.ts";
 import { versionOf } from "./view.ts";
 
+const CACHE_BYTES_MAX = 1.75 * 2 ** 30;
+
 /** How many commits a flush may wait for. */
 export type Durability = "commit" | "relaxed" | {
   readonly everyCommits: number;
@@ -60,7 +62,8 @@ export interface OpenOptions {
    */
   readonly segmentBytes?: number;
   /**
-   * Bytes of memory for pages: 4 MiB is the smallest useful amount.
+   * Bytes of memory for pages: 4 MiB is the smallest useful amount, 1.75 GiB
+   * the largest.
    *
    * @default {268435456}
    */
@@ -504,7 +507,7 @@ function storageOptions(options: OpenOptions): StorageOptions {
       1024,
       1 << 26,
     ),
-    cacheBytes: atLeast("cacheBytes", options.cacheBytes ?? 256 << 20, 0),
+    cacheBytes: cacheBytes(options.cacheBytes ?? 256 << 20),
     history: {
       commits: atLeast("history.commits", options.history?.commits ?? 128, 0),
       bytes: atLeast("history.bytes", options.history?.bytes ?? 2 ** 30, 0),
@@ -534,6 +537,15 @@ function flushEvery(durability: Durability): number {
   if (durability === "commit") return 1;
   if (durability === "relaxed") return Infinity;
   return atLeast("durability.everyCommits", durability.everyCommits, 1);
+}
+
+/** Offsets in the pool are 31 bits. */
+function cacheBytes(value: number): number {
+  if (value <= CACHE_BYTES_MAX) return atLeast("cacheBytes", value, 0);
+  throw new RangeError(
+    `Cannot open store: cacheBytes must be at most ${CACHE_BYTES_MAX}: ` +
+      `received ${value}`,
+  );
 }
 
 function atLeast(name: string, value: number, least: number): number {

@@ -12,6 +12,8 @@ import { type ByteReader, ByteWriter } from "./bytes.ts";
 
 /** Most pages of a page file: references are 32 bits. */
 export const PAGES_MAX = 2 ** 32 - 1;
+/** Thirty-two pages in use. */
+const FULL = 2 ** 32 - 1;
 
 /** Allocator of page numbers 1, 2, ... */
 export class Space {
@@ -60,6 +62,11 @@ export class Space {
     if (this.#free >= count) {
       let run = 0;
       for (let page = 1; page <= this.#count; page++) {
+        if ((page & 31) === 0 && this.#bits[page >>> 5] === FULL) {
+          run = 0;
+          page += 31;
+          continue;
+        }
         run = this.isUsed(page) ? 0 : run + 1;
         if (run < count) continue;
         const first = page - count + 1;
@@ -203,7 +210,10 @@ export class Space {
     }
     this.#reserve(this.#count + count);
     for (let page = first; page < first + count; page++) {
-      this.#bits[page >>> 5] |= 1 << (page & 31);
+      if ((page & 31) === 0 && page + 32 <= first + count) {
+        this.#bits[page >>> 5] = FULL;
+        page += 31;
+      } else this.#bits[page >>> 5] |= 1 << (page & 31);
     }
     this.#count += count;
     return first;

@@ -128,6 +128,14 @@ export class Run {
     return list;
   }
 
+  /** Expects on its own disk what a power loss may leave of another run's. */
+  expect(other: Run): void {
+    this.states = other.states;
+    this.#floor = other.low;
+    this.#started = other.#started;
+    this.#failed = other.#failed;
+  }
+
   /** Opens the store and compares its head with what it may be. */
   async open(): Promise<void> {
     const db = await open(this.backend, this.options);
@@ -143,10 +151,14 @@ export class Run {
   }
 
   async close(): Promise<void> {
-    const { db } = this;
-    await db.close();
-    this.#floor = db.head.sequence;
-    this.#db = undefined;
+    const { db, low } = this;
+    this.#floor = low;
+    try {
+      await db.close();
+      this.#floor = db.head.sequence;
+    } finally {
+      this.#db = undefined;
+    }
   }
 
   async reopen(): Promise<void> {
@@ -265,7 +277,9 @@ export class Run {
       await act();
     } catch (error) {
       this.#failed.push(state);
-      this.#started = this.#db?.head.sequence ?? this.#floor;
+      if (this.states[state.sequence] === state) {
+        this.#started = Math.min(this.#started, state.sequence - 1);
+      }
       throw error;
     }
     if (this.db.head.sequence < state.sequence) {

@@ -517,6 +517,8 @@ export class Storage {
 
   async #flushGroup(group: Queued[]): Promise<void> {
     if (this.#unflushed < this.#options.flushEvery) return;
+    const isRollback = group[0].steps > 0;
+    if (isRollback && this.#faults.has("rollback-record-after-publish")) return;
     await this.#flushLog(group[group.length - 1].state.entry.sequence);
   }
 

@@ -11,7 +11,25 @@ import type { Range, VersionTree } from "./tree_reader.ts";
 /** What to prove: one key, several keys, or keys and ranges. */
 export type ProofQuery = Uint8Array | readonly Uint8Array[] | Query;
 
-/** One version of the store, as it was and as long as this object lives. */
+/**
+ * One version of the store, as it was and as long as this object lives: what
+ * snapshots and prepared versions have in common.
+ *
+ * @example One function for both
+ * ```ts
+ * import { memoryBackend, open, type View } from "@stemma/db";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const count = (view: View): number => Array.from(view.entries()).length;
+ *
+ * await using db = await open(memoryBackend());
+ * using session = db.begin();
+ * session.set(new Uint8Array(32), new Uint8Array([1]));
+ * using prepared = session.prepare();
+ * using snapshot = db.snapshot();
+ * assertEquals([count(snapshot), count(prepared)], [0, 1]);
+ * ```
+ */
 export class View {
   /** @internal */
   protected readonly core: Core;

@@ -4,18 +4,17 @@
 import { parseArgs } from "node:util";
 import { describe as describeBar, holds, measureBars } from "./bars/mod.ts";
 import { PEERS } from "./peers/mod.ts";
-import { stemma } from "./peers/stemma.ts";
 import { drawPlots } from "./plots.ts";
 import { describe } from "./report.ts";
 import { type Report, run } from "./runner.ts";
-import type { Peer } from "./subject.ts";
-import { workload, type WorkloadName, WORKLOADS } from "./workloads.ts";
+import { STEMMA } from "./store_process.ts";
+import { type WorkloadName, WORKLOADS } from "./workloads.ts";
 
 const HELP = `deno task bench [option ...]
 
   --workload NAME     ${WORKLOADS.join(", ")}; again for more; default: all
   --capacity N        keys to begin with: 2^N (16)
-  --size N            operations of an iteration (10000)
+  --size N            operations of an iteration (5000)
   --iterations N      (20)
   --fresh PERCENT     operations on keys that are not there (50)
   --reads PERCENT     reads of randrw (50)
@@ -37,7 +36,7 @@ const { values: flags } = parseArgs({
   options: {
     workload: { type: "string", multiple: true, default: [...WORKLOADS] },
     capacity: { type: "string", default: "16" },
-    size: { type: "string", default: "10000" },
+    size: { type: "string", default: "5000" },
     iterations: { type: "string", default: "20" },
     fresh: { type: "string", default: "50" },
     reads: { type: "string", default: "50" },
@@ -76,19 +75,7 @@ async function bars(directory: string): Promise<number> {
   return results.some((result) => holds(result) === false) ? 1 : 0;
 }
 
-async function findPeers(): Promise<Peer[]> {
-  const found: Peer[] = [];
-  for (const name of flags.peer) {
-    if (name === "none") continue;
-    const peer = await PEERS[name]?.() ?? "is no peer";
-    if (typeof peer === "string") log(`${name} is absent: it ${peer}`);
-    else found.push(peer);
-  }
-  return found;
-}
-
 async function workloads(directory: string): Promise<number> {
-  const peers = await findPeers();
   const options = {
     capacity: Number(flags.capacity),
     size: Number(flags.size),
@@ -99,8 +86,10 @@ async function workloads(directory: string): Promise<number> {
   };
   const reports: Report[] = [];
   for (const name of flags.workload) {
-    const work = workload(name as WorkloadName, options);
-    const report = await run(work, [stemma(work.scheme), ...peers], {
+    const report = await run({
+      workload: name as WorkloadName,
+      options,
+      peers: [STEMMA, ...flags.peer.filter((peer) => peer !== "none")],
       iterations: Number(flags.iterations),
       isIsolated: flags.isolated,
       directory,

@@ -1,28 +1,27 @@
 // The report of the workloads as a table for people.
 
 import { median } from "./measure.ts";
-import type { Details, Report, Row } from "./runner.ts";
+import type { Report, Row } from "./runner.ts";
+import type { Details } from "./store_process.ts";
 
 /** Operations a second, a last checkpoint included. */
 export function throughput(row: Row): number {
   const all = [...row.readTimes, ...row.commitTimes, row.settleTime];
   const time = all.reduce((sum, part) => sum + part, 0);
-  return 1e3 * row.operations * row.readTimes.length / time;
+  return 1e3 * row.operations / time;
 }
 
-function line({ peer, version, isDurable, isAuthenticated, ...row }: Row) {
+function line(row: Row): string {
   const whole = row.readTimes.map((time, i) => time + row.commitTimes[i]);
   const cells = [
-    `${peer} ${version}`.padEnd(40),
+    `${row.peer} ${row.version}`.padEnd(40),
     median(whole).toFixed(2).padStart(10),
     median(row.readTimes).toFixed(2).padStart(10),
     median(row.commitTimes).toFixed(2).padStart(10),
-    Math.round(
-      throughput({ peer, version, isDurable, isAuthenticated, ...row }),
-    )
-      .toString().padStart(10),
-    (isDurable ? "files" : "memory").padStart(7),
-    (isAuthenticated ? "root" : "-").padStart(5),
+    Math.round(throughput(row)).toString().padStart(10),
+    (row.peakRss / 1e6).toFixed(0).padStart(8),
+    (row.isDurable ? "files" : "memory").padStart(7),
+    (row.isAuthenticated ? "root" : "-").padStart(5),
   ];
   return cells.join(" ");
 }
@@ -58,14 +57,15 @@ export function describe(report: Report): string {
     "reads ms".padStart(10),
     "commit ms".padStart(10),
     "ops/s".padStart(10),
+    "peak MB".padStart(8),
   ];
-  const lines = [`\n${report.workload}${" ".repeat(4)}${report.note ?? ""}`];
+  const lines = [`\n${report.workload}  ${report.note ?? ""}`.trimEnd()];
   lines.push(head.join(" "), ...report.rows.map(line));
   for (const { details } of report.rows) {
     if (details !== undefined) lines.push(...describeDetails(details));
   }
-  lines.push(
-    `peak memory of the process: ${(report.peakRss / 1e6).toFixed(0)} MB`,
-  );
+  for (const [peer, reason] of Object.entries(report.absent)) {
+    lines.push(`${peer} is absent: ${reason}`);
+  }
   return lines.join("\n");
 }

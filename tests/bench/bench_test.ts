@@ -1,12 +1,16 @@
 // The benchmark itself: workloads are what they say, and a run at a tiny size,
-// without peers, counts and reports.
+// counts and reports.
 
 import { assert, assertEquals } from "@std/assert";
 import { describe as describeBar, holds } from "../../bench/bars/mod.ts";
-import { stemma } from "../../bench/peers/stemma.ts";
 import { describe, throughput } from "../../bench/report.ts";
-import { run } from "../../bench/runner.ts";
-import { workload, WORKLOADS } from "../../bench/workloads.ts";
+import { type Report, run } from "../../bench/runner.ts";
+import { STEMMA } from "../../bench/store_process.ts";
+import {
+  workload,
+  type WorkloadName,
+  WORKLOADS,
+} from "../../bench/workloads.ts";
 
 const OPTIONS = {
   capacity: 8,
@@ -17,11 +21,16 @@ const OPTIONS = {
   seed: 7,
 };
 
-async function report(name: typeof WORKLOADS[number], isIsolated: boolean) {
+async function report(
+  name: WorkloadName,
+  isIsolated: boolean,
+): Promise<Report> {
   const directory = await Deno.makeTempDir();
-  const work = workload(name, OPTIONS);
   try {
-    return await run(work, [stemma(work.scheme, { cacheBytes: 4 << 20 })], {
+    return await run({
+      workload: name,
+      options: OPTIONS,
+      peers: [STEMMA, "node:sqlite", "nobody"],
       iterations: 2,
       isIsolated,
       directory,
@@ -73,7 +82,10 @@ Deno.test("jam values have the sizes that the bar asks for", () => {
 for (const name of ["randrw", "ethereum"] as const) {
   Deno.test(`run() reports ${name} in sequence`, async () => {
     const result = await report(name, false);
-    const [row] = result.rows;
+    const [row, other] = result.rows;
+    assertEquals(other.peer, "node:sqlite");
+    assertEquals(other.operations, row.operations);
+    assertEquals(result.absent, { nobody: "it is no peer" });
     assertEquals(row.commitTimes.length, 2);
     assert(row.details !== undefined && row.details.hashes > 0);
     assert(row.details.witnessBytes > 0 && row.details.proofBytes > 0);

@@ -1,166 +1,246 @@
-// How full pages are, how many a read needs, and that none is lost: measured on
-// the pages themselves, for random, sequential and adversarial keys.
+// The page tree as bytes: how full pages are, how many a read or a write
+// touches, that their numbers are used again and none is lost.
 
 import { assert, assertEquals } from "@std/assert";
 import type { Scheme } from "@stemma/verify";
-import { memoryBackend, open, type Stemma } from "../../mod.ts";
-import { coreOf } from "../../src/database.ts";
-import { CHILD, PAGE_HEADER_BYTES, TERMINAL } from "../../src/tree/layout.ts";
-import type { Version } from "../../src/store/versions.ts";
-import { type Random, random } from "../_amount.ts";
-import { commit, SCHEMES, type Write } from "./_store.ts";
+import { PAGE_HEADER_BYTES } from "../../src/tree/layout.ts";
+import { amount, type Random, random } from "../_amount.ts";
+import { drawKeys, drawValue, type KeyKind } from "../oracle/mod.ts";
+import {
+  type Inside,
+  openInside,
+  reportPages,
+  unreachedPages,
+} from "./_pages.ts";
+import {
+  commit,
+  key32,
+  pageBytesMin,
+  realName,
+  SCHEMES,
+  type Write,
+} from "./_store.ts";
 
-/** The part of a page that every page but the root's fills, docs/format.md. */
-const FILL_MIN = 5 / 16;
-
-/** Fill of every page of the head but the root's; pages and extents reached. */
-function survey(db: Stemma): { fills: number[]; reached: Set<number> } {
-  const { pool, versions, file } = coreOf(db).storage;
-  const { pages } = pool;
-  const fills: number[] = [], reached = new Set<number>();
-  const { tree }: Version = versions.head;
-  const stack = tree.page === 0 ? [] : [[tree.page, ...tree.sum]];
-  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
-    const [page, low, high] = at;
-    const f = pool.get(page, low, high);
-    reached.add(page);
-    if (page !== tree.page) {
-      fills.push(pages.weight(f) / (pages.pageBytes - PAGE_HEADER_BYTES));
-    }
-    for (let n = 0; n < pages.u16[f + 14 >> 1]; n++) {
-      if (pages.kind(f, n) === CHILD) {
-        const i = pages.record(f, n) >> 2;
-        stack.push([pages.u32[i], pages.u32[i + 1], pages.u32[i + 2]]);
-      } else if (pages.kind(f, n) === TERMINAL && pages.isOverflow(f, n)) {
-        const i = pages.valueAt(f, n) >> 2;
-        const count = file.extentPages(pages.u32[i]);
-        for (let p = 0; p < count; p++) reached.add(pages.u32[i + 1] + p);
-      }
-    }
-  }
-  return { fills, reached };
+const BIG = ["nomt-blake3", "jam-blake2b", "eip7864-sha256", "eip8297-blake3"];
+function keysOf(
+  scheme: Scheme,
+  kind: KeyKind,
+  count: number,
+  draw: Random,
+): Uint8Array[] {
+  return drawKeys(realName(scheme.family), kind, count, draw);
 }
 
-const mean = (list: number[]) => list.reduce((a, b) => a + b, 0) / list.length;
+/**
+ * Least share of every page but the root's: 5/16 from 4 KiB on. In smaller
+ * pages the groups of four nodes and the largest record weigh more.
+ */
+function fillMin(pageBytes: number): number {
+  const room = pageBytes - PAGE_HEADER_BYTES;
+  return Math.min(Math.floor(room * 5 / 16) / room, 11 / 32 - 100 / room);
+}
 
-type Draw = (i: number, draw: Random) => Uint8Array;
+function assertFill(inside: Inside, what: string): void {
+  const report = reportPages(inside);
+  const { pageBytes } = inside.storage.pool;
+  const text = `${what}: ${JSON.stringify(report)}`;
+  assert(report.fillMin >= fillMin(pageBytes), text);
+}
 
-const KEYS: Record<string, Draw> = {
-  random: (_, draw) => draw.bytes(32),
-  sequential: (i) => {
-    const key = new Uint8Array(32);
-    new DataView(key.buffer).setUint32(28, i);
-    return key;
-  },
-  caterpillar: (i) => {
-    // Each key leaves the same long path at another bit.
-    const key = new Uint8Array(32).fill(0x5a);
-    key[(i >> 3) & 31] ^= 128 >> (i & 7);
-    key[31] ^= i >> 8;
-    return key;
-  },
-  "255 shared bits": (i) => {
-    const key = new Uint8Array(32).fill(i >> 1);
-    key[1] = i >> 9;
-    key[31] = (i >> 1 & 0xfe) | (i & 1);
-    return key;
-  },
-};
+const FILLS: readonly [KeyKind, number][] = [
+  ["random", 3_000],
+  ["sequential", 3_000],
+  ["neighbours", 1_500],
+  ["shared-prefix", 1_500],
+  ["caterpillar", 1_000],
+  ["equal-stems", 1_500],
+  ["mixed", 1_500],
+];
 
-for (const [name, draw] of Object.entries(KEYS)) {
-  Deno.test(`commit() keeps pages full for ${name} keys`, async () => {
-    const source = random(`fill ${name}`);
-    await using db = await open(memoryBackend(), { scheme: "nomt-sha256" });
-    const keys: Uint8Array[] = [];
-    for (let round = 0; round < 12; round++) {
-      const writes: Write[] = [];
-      for (let i = 0; i < 1_500; i++) {
-        const key = draw(keys.length, source);
-        keys.push(key);
-        writes.push([key, source.bytes(1 + source.int(64))]);
+for (const name of BIG) {
+  Deno.test(`commit() keeps pages filled under ${name}`, async () => {
+    const scheme = SCHEMES[name];
+    for (const pageBytes of [pageBytesMin(scheme), 4096, 16384]) {
+      for (const [kind, count] of FILLS) {
+        const draw = random(`fill ${name} ${pageBytes} ${kind}`);
+        await using db = await fillAndEmpty(
+          scheme,
+          pageBytes,
+          kind,
+          count,
+          draw,
+        );
+        assertEquals(db.root.length, 32);
       }
-      await commit(db, writes);
-      if (round % 3 !== 2) continue;
-      const gone = source.shuffle(keys.slice()).slice(0, keys.length / 2);
-      await commit(db, gone.map((key): Write => [key, undefined]));
-      const { fills } = survey(db);
-      const least = Math.min(1, ...fills);
-      assert(least >= FILL_MIN - 0.001, `a page is ${least} full`);
     }
-    const { fills } = survey(db);
-    console.log(
-      `${name}: ${fills.length} pages, mean fill ${mean(fills).toFixed(2)}, ` +
-        `least ${Math.min(...fills).toFixed(2)}`,
-    );
   });
 }
 
-for (const scheme of ["nomt-sha256", "jam-blake2b"]) {
-  Deno.test(`no page of ${scheme} leaks over commits, forks, rollbacks and reopening`, async () => {
-    const source = random(`leaks ${scheme}`);
-    const rule: Scheme = SCHEMES[scheme], disk = memoryBackend();
-    const options = {
-      scheme: rule,
-      pageBytes: 512,
-      history: { commits: 3 },
-      checkpoint: { commits: 4 },
-    } as const;
-    let db = await open(disk, options);
-    const keys = Array.from(
-      { length: 200 },
-      () => source.bytes(rule.keyBytesMin),
-    );
-    for (let round = 0; round < 60; round++) {
-      const writes = Array.from({ length: 20 }, (): Write => [
-        source.pick(keys),
-        source.chance(0.4) ? undefined : source.bytes(source.int(3000)),
-      ]);
-      if (source.chance(0.2)) {
-        using session = db.begin();
-        for (const [key, value] of writes) {
-          if (value) session.set(key, value);
-        }
-        session.prepare().discard();
-      }
-      await commit(db, writes);
-      if (source.chance(0.1)) await db.rollback(1);
-      if (source.chance(0.1)) {
-        await db.close();
-        db = await open(disk, options);
-      }
+/** Fills a store in steps and empties it in steps, looking at its pages. */
+async function fillAndEmpty(
+  scheme: Scheme,
+  pageBytes: number,
+  kind: KeyKind,
+  count: number,
+  draw: Random,
+): Promise<Inside["db"]> {
+  const inside = await openInside({ scheme, pageBytes });
+  const { db } = inside, name = realName(scheme.family);
+  const keys = keysOf(scheme, kind, count, draw);
+  if (kind === "sequential") {
+    keys.sort((a, b) => a.toHex() < b.toHex() ? -1 : 1);
+  }
+  const step = Math.ceil(keys.length / 8);
+  for (let i = 0; i < keys.length; i += step) {
+    const writes = keys.slice(i, i + step)
+      .map((key): Write => [key, drawValue(name, draw, pageBytes)]);
+    await commit(db, writes);
+    assertFill(inside, `${scheme.name} ${kind} ${pageBytes} + ${i}`);
+  }
+  const { fillMean, fillMin, pages, depth } = reportPages(inside);
+  const text = `${scheme.name}, ${kind}, pages of ${pageBytes}: fill ` +
+    `${fillMean.toFixed(2)}, least ${fillMin.toFixed(2)}, ${pages} pages, ` +
+    `${depth} deep`;
+  console.log(text);
+  assertEquals(reportPages(inside).entries, keys.length);
+  draw.shuffle(keys);
+  for (let i = 0; i < keys.length; i += step) {
+    const part = keys.slice(i, i + step);
+    await commit(db, part.map((key): Write => [key, undefined]));
+    assertFill(inside, `${scheme.name} ${kind} ${pageBytes} - ${i}`);
+  }
+  assertEquals(reportPages(inside).pages, 0);
+  return db;
+}
+
+Deno.test("get() and commit() touch O(log n) pages for spread keys", async () => {
+  for (const bits of [10, 13, 16]) {
+    const draw = random(`depth ${bits}`);
+    const inside = await openInside({ cacheBytes: 128 << 20 });
+    const { db } = inside;
+    const keys = keysOf(db.scheme, "random", 2 ** bits, draw);
+    await commit(db, keys.map((key): Write => [key, draw.bytes(8)]));
+    const { depth, depthMean } = reportPages(inside);
+    const text =
+      `2^${bits} keys: ${depthMean.toFixed(1)} pages deep, at most ` +
+      depth;
+    console.log(text);
+    assert(depthMean <= 1 + bits / 3 && depth <= bits, text);
+    for (let i = 0; i < 50; i++) {
+      const before = db.metrics();
+      db.get(draw.pick(keys));
+      const middle = db.metrics();
+      const read = middle.cacheHits + middle.pageReads - before.cacheHits -
+        before.pageReads;
+      assert(read <= depth, `a read touches ${read} of ${depth} levels`);
+      await commit(db, [[draw.pick(keys), draw.bytes(8)]]);
+      const made = db.metrics().pagesMade - middle.pagesMade;
+      assert(made <= depth, `a write makes ${made} pages of ${depth} levels`);
+      await commit(db, [[draw.bytes(32), draw.bytes(8)]]);
     }
-    // Two checkpoints of one state: nothing but that state and its map is left.
-    await db.checkpoint();
-    await db.checkpoint();
-    const { reached } = survey(db);
-    const { pageFileSize, pageFileFree } = db.metrics();
-    const used = Math.ceil((pageFileSize - 16384 - pageFileFree) / 512);
-    const maps = used - reached.size;
-    assert(maps >= 0 && maps <= 8, `${maps} pages besides the tree are used`);
-    await db.check();
+    await db.close();
+  }
+});
+
+Deno.test("get() touches at most key bits / joins a page for any keys", async () => {
+  for (const name of BIG) {
+    const scheme = SCHEMES[name], draw = random(`deep ${name}`);
+    const inside = await openInside({ scheme });
+    const keys = keysOf(scheme, "caterpillar", 1000, draw);
+    const value = () => draw.bytes(32);
+    await commit(inside.db, keys.map((key): Write => [key, value()]));
+    const report = reportPages(inside);
+    const bytes = report.entries * (2 * 40 + 36 + 32) + keys.length * 4;
+    // Long keys of EIP-8297 weigh more.
+    const heavy = scheme.family === "eip8297" ? 256 * keys.length : 0;
+    const most = 2 + (bytes + heavy) / (fillMin(4096) * 4064);
+    assert(report.depth <= most, `${name}: ${report.depth} pages deep`);
+    await inside.db.close();
+  }
+});
+
+Deno.test("checkpoint() uses page numbers again: the file stays small", async () => {
+  const inside = await openInside({ pageBytes: 1024 });
+  const { db, storage } = inside, draw = random("reuse");
+  const keys = keysOf(db.scheme, "random", 2000, draw);
+  await commit(db, keys.map((key): Write => [key, draw.bytes(40)]));
+  await db.checkpoint();
+  const { pages } = reportPages(inside);
+  for (let round = 0; round < amount(150); round++) {
+    const some = Array.from({ length: 20 }, () => draw.pick(keys));
+    await commit(db, some.map((key): Write => [key, draw.bytes(40)]));
+    if (round % 5 === 4) await db.checkpoint();
+  }
+  assert(
+    storage.space.pageCount <= 3 * pages,
+    `${storage.space.pageCount} pages for a tree of ${pages}`,
+  );
+  await commit(db, keys.map((key): Write => [key, undefined]));
+  // A free map may lie at the end of the file for as long as a header needs it.
+  for (let i = 0; i < 6; i++) await db.checkpoint();
+  assert(storage.space.pageCount <= 4, `${storage.space.pageCount} pages left`);
+  await db.close();
+});
+
+for (const name of BIG) {
+  Deno.test(`no page is lost, whatever is done, under ${name}`, async () => {
+    const scheme = SCHEMES[name], draw = random(`leaks ${name}`);
+    const pageBytes = pageBytesMin(scheme);
+    const inside = await openInside({
+      scheme,
+      pageBytes,
+      history: { commits: 4 },
+    });
+    const { db } = inside, real = realName(scheme.family);
+    const keys = keysOf(scheme, "mixed", 300, draw);
+    const write = (): Write => [
+      draw.pick(keys),
+      draw.chance(0.3) ? undefined : drawValue(real, draw, pageBytes),
+    ];
+    for (let round = 0; round < amount(60); round++) {
+      using held = db.snapshot();
+      const forks = [0, 1, 2].map(() => {
+        using session = db.begin();
+        for (let i = 0; i < 30; i++) {
+          const [key, value] = write();
+          if (value === undefined) session.delete(key);
+          else session.set(key, value);
+        }
+        return session.prepare();
+      });
+      using child = db.begin({ on: forks[0] });
+      child.delete(keys[0]);
+      using grandchild = child.prepare();
+      assert(grandchild.root.length === 32 && held.root.length === 32);
+      forks[1].discard();
+      await forks[draw.pick([0, 2])].commit();
+      if (draw.chance(0.2)) await db.rollback(1);
+      if (draw.chance(0.2)) {
+        using old = db.snapshot(draw.pick(db.history()).root);
+        assertEquals(old.root.length, 32);
+      }
+      if (draw.chance(0.3)) await db.checkpoint();
+    }
+    // What is left besides the tree is a free map for each header.
+    assertEquals(await unreachedPages(inside), 2);
     await db.close();
   });
 }
 
-Deno.test("get() reads O(log n) pages of a store with spread keys", async () => {
-  const source = random("depth");
-  const disk = memoryBackend();
-  const keys = Array.from({ length: 1 << 15 }, () => source.bytes(32));
-  {
-    await using db = await open(disk);
-    await commit(db, keys.map((key): Write => [key, key]));
+Deno.test("overflow pages are given back when values go", async () => {
+  const inside = await openInside({ pageBytes: 512 });
+  const { db } = inside, draw = random("overflow");
+  for (let round = 0; round < 40; round++) {
+    await commit(db, [
+      [key32(1), draw.bytes(draw.int(20_000))],
+      [key32(draw.int(4)), draw.bytes(5000)],
+      [key32(draw.int(4)), undefined],
+    ]);
+    if (round % 3 === 0) await db.checkpoint();
+    if (round % 10 === 9) assertEquals(await unreachedPages(inside), 2);
   }
-  await using db = await open(disk);
-  const cold = db.metrics().pageReads;
-  db.get(keys[0]);
-  const path = db.metrics().pageReads - cold;
-  console.log(`a cold path has ${path} pages`);
-  assert(path <= 8, `a cold path has ${path} pages`);
-  for (const key of keys.slice(0, 500)) db.get(key);
-  const before = db.metrics().pageReads;
-  for (const key of keys.slice(500, 1000)) db.get(key);
-  const reads = (db.metrics().pageReads - before) / 500;
-  console.log(`${reads} pages read a get once upper levels are cached`);
-  assert(reads <= 1.1, `${reads} pages are read once upper levels are cached`);
-  assertEquals(db.get(keys[7]), keys[7]);
+  const same = draw.bytes(9000);
+  for (let i = 0; i < 5; i++) await commit(db, [[key32(9), same]]);
+  assertEquals(await unreachedPages(inside), 2);
+  await db.close();
 });

@@ -125,6 +125,8 @@ export class Storage {
   #sinceCheckpoint = { bytes: 0, commits: 0 };
   #poison: PoisonedError | undefined;
   #checkpointError: unknown;
+  /** A record that found no room may still lie behind the log's end. */
+  #hasPartial = false;
 
   private constructor(
     files: OpenFiles,
@@ -438,6 +440,7 @@ export class Storage {
     state: HistoryState,
   ): Promise<void> {
     this.refuseWrites();
+    this.#clearPartial();
     // Read now: once the record is written, nothing may stop its publishing.
     this.history();
     const log = this.#log, from = log.position;
@@ -476,12 +479,20 @@ export class Storage {
       this.#setPoison(error);
       return;
     }
+    this.#hasPartial = true;
     try {
-      this.#log.abandon();
-      this.#unflushed++;
+      this.#clearPartial();
     } catch (second) {
-      this.#setPoison(second);
+      if (!(second instanceof StorageFullError)) this.#setPoison(second);
     }
+  }
+
+  /** Makes sure of it, if there was no room for that either, before going on. */
+  #clearPartial(): void {
+    if (!this.#hasPartial) return;
+    this.#guard(() => this.#log.abandon());
+    this.#unflushed++;
+    this.#hasPartial = false;
   }
 
   /** Publishes what is queued, group by group, each group with one flush. */
@@ -582,6 +593,7 @@ export class Storage {
 
   async #writeCheckpoint(head: Version): Promise<void> {
     const { entry, meta } = this.head;
+    this.#clearPartial();
     const point: CheckpointPlace = {
       head,
       entry,

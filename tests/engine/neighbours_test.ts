@@ -1,311 +1,454 @@
-// Bugs that shipping neighbours have or had, each as a property of this engine
-// (reliability.md, "Known bugs of the neighbours"). The names say what went wrong
-// there.
+// Bugs that neighbouring databases have had, each as a test of its own, named
+// after what went wrong there.
 
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { verify, verifyKey, verifyWitness } from "@stemma/verify";
 import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import { verify, verifyKey, verifyWitness } from "@stemma/verify";
+import { StorageFullError } from "../../backends/errors.ts";
+import { MemoryDisk } from "../../backends/memory.ts";
+import { simulated } from "../../backends/simulated.ts";
+import {
+  KeyPrefixError,
   memoryBackend,
   NotRetainedError,
   open,
   StaleSessionError,
   UncommittedParentError,
-  UsedUpError,
 } from "../../mod.ts";
-import { simulated } from "../../backends/simulated.ts";
 import { random } from "../_amount.ts";
-import { type Entry, oracleRoot } from "../oracle/mod.ts";
-import { commit, openSmall, SCHEMES, type Write } from "./_store.ts";
+import { drawEntries, type Entry, oracleRoot } from "../oracle/mod.ts";
+import { openInside, unreachedPages } from "./_pages.ts";
+import {
+  bytes,
+  commit,
+  contents,
+  contentsOf,
+  key32,
+  openSmall,
+  put,
+  type Write,
+} from "./_store.ts";
 
-const key = (i: number): Uint8Array => {
-  const bytes = new Uint8Array(32);
-  bytes[0] = i * 37;
-  bytes[31] = i;
-  return bytes;
-};
-const value = (i: number): Uint8Array => new Uint8Array([i, i >> 8]);
+const EMPTY_ROOT = new Uint8Array(32);
+
+function mapOf(entries: Iterable<Entry>): Map<string, Entry> {
+  return new Map([...entries].map((entry) => [entry[0].toHex(), entry]));
+}
 
 Deno.test("a commit after reopening overwrites no live page", async () => {
-  const disk = memoryBackend();
-  const entries: Entry[] = [];
-  for (let round = 0; round < 6; round++) {
-    await using db = await open(disk, { pageBytes: 512 });
-    const fresh = Array.from({ length: 40 }, (_, i): Entry => [
-      key(round * 40 + i),
-      value(round),
-    ]);
-    await commit(db, fresh);
-    entries.push(...fresh);
+  const disk = new MemoryDisk(), draw = random("reopen");
+  const state = new Map<string, Entry>();
+  for (let round = 0; round < 12; round++) {
+    const db = await open(memoryBackend(disk), {
+      pageBytes: 512,
+      cacheBytes: 0,
+    });
+    assertEquals(contents(db), contentsOf(state));
+    const entries = drawEntries("nomt-blake3", "random", 60, draw);
+    for (const entry of entries) state.set(entry[0].toHex(), entry);
+    await commit(db, entries);
+    assertEquals(db.root, oracleRoot("nomt-blake3", state.values()));
     await db.check();
-    assertEquals([...db.entries()].length, entries.length);
-    assertEquals(db.root, oracleRoot("nomt-blake3", entries));
+    await db.close();
   }
 });
 
-Deno.test("emptying a leaf neither ends iteration nor changes the root", async () => {
+Deno.test("emptying a leaf page ends no iteration and gives the right root", async () => {
   await using db = await openSmall({ pageBytes: 512 });
-  const entries = Array.from({ length: 120 }, (_, i): Entry => [
-    key(i),
-    value(i),
-  ]).sort((a, b) => a[0][0] - b[0][0]);
+  const entries = drawEntries("nomt-blake3", "random", 300, random("leaf"))
+    .sort(([a], [b]) => a.toHex() < b.toHex() ? -1 : 1);
   await commit(db, entries);
-  const gone = entries.slice(30, 60);
-  await commit(db, gone.map(([key]): Write => [key, undefined]));
-  const left = [...entries.slice(0, 30), ...entries.slice(60)];
-  assertEquals([...db.entries()].map(([key]) => key[31]).length, left.length);
-  assertEquals(db.root, oracleRoot("nomt-blake3", left));
+  for (let from = 40; from < 260; from += 20) {
+    await commit(db, entries.slice(40, from).map(([key]) => [key, undefined]));
+    const left = [...entries.slice(0, 40), ...entries.slice(from)];
+    assertEquals(db.root, oracleRoot("nomt-blake3", left));
+    assertEquals(contents(db), contentsOf(mapOf(left)));
+    assertEquals(
+      Array.from(db.entries({ reverse: true }), ([key]) => key.toHex()),
+      left.map(([key]) => key.toHex()).reverse(),
+    );
+  }
 });
 
-Deno.test("no table fills up: the store grows as far as its medium", async () => {
-  const disk = simulated({ seed: 1, capacityBytes: 200_000 });
-  const db = await open(disk, { pageBytes: 512, segmentBytes: 4096 });
+Deno.test("a limit of room is a full store and not a corrupt one, and room helps", async () => {
+  const backend = simulated({ capacityBytes: 60_000 });
+  const db = await open(backend, {
+    pageBytes: 512,
+    segmentBytes: 4096,
+    cacheBytes: 0,
+    history: { commits: 0 },
+  });
   const draw = random("full");
-  let sequence = 0, refused = false;
-  for (let i = 0; i < 400 && !refused; i++) {
-    const writes = Array.from(
-      { length: 20 },
-      (): Write => [draw.bytes(32), draw.bytes(30)],
-    );
+  const state = new Map<string, Entry>();
+  let error: unknown;
+  for (let i = 0; error === undefined && i < 1000; i++) {
+    const [entry] = drawEntries("nomt-blake3", "random", 1, draw);
     try {
-      await commit(db, writes);
-      sequence++;
-    } catch (error) {
-      refused = true;
-      assertEquals((error as { code: string }).code, "storage-full");
+      await commit(db, [entry, [entry[0], draw.bytes(300)]]);
+      state.set(entry[0].toHex(), [entry[0], db.get(entry[0])!]);
+    } catch (thrown) {
+      error = thrown;
     }
   }
-  assert(refused, "the medium was never full");
-  assertEquals(db.head.sequence, sequence);
-  assertEquals(db.metrics().isPoisoned, false);
-  db.get(key(1));
-  await db.close().catch(() => {});
-});
-
-Deno.test("uncommitted deletes are visible in session, prepared version and child", async () => {
-  await using db = await openSmall();
-  await commit(db, [[key(1), value(1)], [key(2), value(2)]]);
-  using session = db.begin();
-  session.delete(key(1));
-  assertEquals(session.get(key(1)), undefined);
-  assertEquals(session.has(key(1)), false);
-  using prepared = session.prepare();
-  assertEquals(prepared.get(key(1)), undefined);
-  using child = db.begin({ on: prepared });
-  assertEquals(child.get(key(1)), undefined);
-  child.set(key(3), value(3));
-  using next = child.prepare();
-  assertEquals([...next.entries()].map(([k]) => k[31]), [2, 3]);
-  assertEquals(db.get(key(1)), value(1));
-});
-
-Deno.test("a read session never sees later commits, and an unknown root is refused", async () => {
-  await using db = await openSmall();
-  await commit(db, [[key(1), value(1)]]);
-  using snapshot = db.snapshot();
-  const root = snapshot.root;
-  for (let i = 2; i < 30; i++) {
-    await commit(db, [[key(1), value(i)], [key(i), value(i)]]);
-  }
-  await db.checkpoint();
-  assertEquals(snapshot.root, root);
-  assertEquals([...snapshot.entries()], [[key(1), value(1)]]);
-  const proof = snapshot.prove(key(1));
-  assertEquals(verifyKey(db.scheme, root, key(1), proof).status, "present");
-  assertThrows(
-    () => db.snapshot(new Uint8Array(32).fill(9)),
-    NotRetainedError,
+  assert(error instanceof StorageFullError, `${error}`);
+  assertEquals(contents(db), contentsOf(state));
+  assertEquals(db.root, oracleRoot("nomt-blake3", state.values()));
+  await db.close().catch((thrown) =>
+    assert(thrown instanceof StorageFullError)
   );
+  const roomy = backend.image({
+    keep: "all",
+    mask: 0,
+    seed: 0,
+    tear: "none",
+    reorder: false,
+    noise: "zeros",
+  }).open({ capacityBytes: Infinity });
+  await using again = await open(roomy, { cacheBytes: 0 });
+  assertEquals(contents(again), contentsOf(state));
+  await commit(again, [[key32(1), bytes("room")]]);
+  await again.check();
+});
+
+Deno.test("uncommitted deletes are seen at once, in every layer", async () => {
+  await using db = await openSmall();
+  const key = key32(7);
+  await commit(db, [[key, bytes("here")]]);
+  using session = db.begin();
+  session.delete(key);
+  assertEquals(session.get(key), undefined);
+  assertEquals(session.has(key), false);
+  using next = session.prepare();
+  assertEquals(next.get(key), undefined);
+  using above = db.begin({ on: next });
+  assertEquals(above.get(key), undefined);
+  using over = above.prepare();
+  assertEquals([...over.entries()].length, 0);
+  assertEquals(over.root, EMPTY_ROOT);
+  assertEquals(db.get(key), bytes("here"));
+});
+
+Deno.test("a read session sees no later commit", async () => {
+  await using db = await openSmall({ pageBytes: 512 });
+  const draw = random("later");
+  const first = drawEntries("nomt-blake3", "random", 100, draw);
+  await commit(db, first);
+  using snapshot = db.snapshot();
+  for (let i = 0; i < 30; i++) {
+    const some = first.filter(() => draw.chance(0.2));
+    await commit(db, some.map(([key]) => [key, draw.bytes(5)]));
+    await commit(db, drawEntries("nomt-blake3", "random", 10, draw));
+    if (i % 7 === 0) await db.checkpoint();
+  }
+  assertEquals(contents(snapshot), contentsOf(mapOf(first)));
+  assertEquals(snapshot.root, oracleRoot("nomt-blake3", first));
+});
+
+Deno.test("an unknown root is refused and opens no read session", async () => {
+  await using db = await openSmall();
+  await commit(db, [[key32(1), bytes("a")]]);
+  const root = key32(255);
+  assertThrows(() => db.snapshot(root), NotRetainedError);
+  await assertRejects(() => db.rollbackTo(root), NotRetainedError);
+  assertThrows(() => db.snapshot(new Uint8Array(31)), TypeError);
 });
 
 Deno.test("the root of a prepared session covers committed data and large values", async () => {
-  await using db = await openSmall();
-  const large = new Uint8Array(70_000).fill(7);
-  await commit(db, [[key(1), large], [key(2), value(2)]]);
-  using session = db.begin();
-  session.set(key(3), large.subarray(1));
-  using prepared = session.prepare();
-  const all: Entry[] = [
-    [key(1), large],
-    [key(2), value(2)],
-    [key(3), large.slice(1)],
+  await using db = await openSmall({ pageBytes: 512 });
+  const draw = random("covers");
+  const entries: Entry[] = [
+    [key32(1), draw.bytes(100_000)],
+    [key32(2), draw.bytes(3)],
   ];
-  assertEquals(prepared.root, oracleRoot("nomt-blake3", all));
+  await commit(db, entries);
+  using session = db.begin();
+  const added: Entry = [key32(3), draw.bytes(70_000)];
+  session.set(...added);
+  using next = session.prepare();
+  assertEquals(next.root, oracleRoot("nomt-blake3", [...entries, added]));
+  await next.commit();
+  assertEquals(db.get(key32(1)), entries[0][1]);
 });
 
 Deno.test("a parent's changes are not lost when its child commits", async () => {
   await using db = await openSmall();
   using one = db.begin();
-  one.set(key(1), value(1));
-  const parent = one.prepare();
+  put(one, [[key32(1), bytes("one")], [key32(2), bytes("old")]]);
+  using parent = one.prepare();
   using two = db.begin({ on: parent });
-  two.set(key(2), value(2));
-  const child = two.prepare();
+  put(two, [[key32(2), bytes("new")], [key32(3), bytes("three")]]);
+  using child = two.prepare();
   await assertRejects(() => child.commit(), UncommittedParentError);
   await parent.commit();
-  using three = db.begin({ on: child });
-  three.delete(key(2));
-  using grandchild = three.prepare();
-  assertEquals([...grandchild.entries()].length, 1);
-  assertEquals(db.get(key(1)), value(1));
+  await child.commit();
+  assertEquals(db.get(key32(1)), bytes("one"));
+  assertEquals(db.get(key32(2)), bytes("new"));
+  assertEquals(db.get(key32(3)), bytes("three"));
 });
 
 Deno.test("A, B, rollback, C, rollback, rollback is empty", async () => {
-  const disk = memoryBackend();
-  for (const reopens of [false, true]) {
-    let db = await open(disk, { create: "if-missing" });
+  const disk = new MemoryDisk();
+  for (const isReopened of [false, true]) {
+    let db = await open(memoryBackend(disk), { cacheBytes: 0 });
     const again = async () => {
-      if (!reopens) return;
+      if (!isReopened) return;
       await db.close();
-      db = await open(disk);
+      db = await open(memoryBackend(disk), { cacheBytes: 0 });
     };
-    for (const step of ["A", "B", "-", "C", "-", "-"]) {
-      if (step === "-") await db.rollback(1);
-      else await commit(db, [[key(step.charCodeAt(0)), value(1)]]);
-      await again();
-    }
-    assertEquals(db.root, new Uint8Array(32));
-    assertEquals([...db.entries()], []);
-    await assertRejects(
-      () => db.rollback(db.history().length),
-      NotRetainedError,
-    );
+    await commit(db, [[key32(1), bytes("A")]]);
+    await commit(db, [[key32(2), bytes("B")]]);
+    await again();
+    await db.rollback(1);
+    await again();
+    await commit(db, [[key32(3), bytes("C")]]);
+    await again();
+    await db.rollback(1);
+    assertEquals(db.get(key32(1)), bytes("A"));
+    await again();
+    await db.rollback(1);
+    assertEquals(db.root, EMPTY_ROOT);
+    assertEquals([...db.entries()].length, 0);
+    assertEquals(db.history().length, 1);
     await db.close();
   }
 });
 
-Deno.test("rolling back with a pruned history refuses and leaves the store openable", async () => {
-  const disk = memoryBackend();
-  const options = { history: { commits: 2 }, segmentBytes: 1024 } as const;
-  let db = await open(disk, options);
-  for (let i = 0; i < 30; i++) await commit(db, [[key(i), value(i)]]);
-  await db.checkpoint();
-  await db.checkpoint();
-  await assertRejects(() => db.rollback(3), NotRetainedError);
-  await db.rollback(2);
-  await assertRejects(() => db.rollback(1), NotRetainedError);
-  await db.close();
-  db = await open(disk, options);
-  assertEquals([...db.entries()].length, 28);
-  await db.close();
-});
-
-Deno.test("a failed commit leaves the handle usable, and writes no delta", async () => {
-  await using db = await openSmall();
-  using one = db.begin();
-  one.set(key(1), value(1));
-  const a = one.prepare();
-  using two = db.begin();
-  two.set(key(2), value(2));
-  const b = two.prepare();
-  await a.commit();
-  const { logBytes } = db.metrics();
-  await assertRejects(() => b.commit(), StaleSessionError);
-  assertEquals(db.metrics().logBytes, logBytes);
-  await commit(db, [[key(3), value(3)]]);
-  await db.rollback(1);
-  assertEquals([...db.entries()].map(([k]) => k[31]), [1]);
-});
-
-Deno.test("staleness is no matter of equal roots", async () => {
-  await using db = await openSmall();
-  using session = db.begin();
-  session.set(key(1), value(1));
-  const late = session.prepare();
-  // There and back: the root is that of the late version's parent again.
-  await commit(db, [[key(2), value(2)]]);
-  await commit(db, [[key(2), undefined]]);
-  assertEquals(db.root, new Uint8Array(32));
-  await assertRejects(() => late.commit(), StaleSessionError);
-});
-
-Deno.test("a proof reads its path and not the store", async () => {
-  const disk = memoryBackend();
-  const draw = random("path");
-  const keys = Array.from({ length: 20_000 }, () => draw.bytes(32));
-  {
-    await using db = await open(disk);
-    await commit(db, keys.map((k): Write => [k, k]));
-  }
-  await using db = await open(disk);
-  using snapshot = db.snapshot();
-  const before = db.metrics().pageReads;
-  const proof = snapshot.prove(keys[5]);
-  assert(db.metrics().pageReads - before <= 6);
-  const claim = verifyKey(db.scheme, snapshot.root, keys[5], proof);
-  assertEquals(claim.status, "present");
-});
-
-Deno.test("a live session blocks no commit", async () => {
-  await using db = await openSmall();
-  using session = db.begin();
-  session.set(key(9), value(9));
-  using snapshot = db.snapshot();
-  for (let i = 0; i < 5; i++) await commit(db, [[key(i), value(i)]]);
-  assertEquals(db.head.sequence, 5);
-  assertEquals(snapshot.sequence, 0);
-});
-
-Deno.test("overflow pages come back when their values go", async () => {
-  await using db = await openSmall({ history: { commits: 0 } });
-  for (let round = 0; round < 12; round++) {
-    await commit(db, [[key(1), new Uint8Array(200_000).fill(round)]]);
-    await commit(db, [[key(1), undefined]]);
+Deno.test("rolling back a fully pruned log is refused and the store opens on", async () => {
+  const disk = new MemoryDisk();
+  const options = {
+    cacheBytes: 0,
+    segmentBytes: 1024,
+    history: { commits: 0 },
+  };
+  const db = await open(memoryBackend(disk), options);
+  for (let i = 0; i < 20; i++) {
+    await commit(db, [[key32(i), new Uint8Array(200)]]);
     await db.checkpoint();
   }
-  assert(db.metrics().pageFileSize < 1_500_000, "extents leak");
+  await assertRejects(() => db.rollback(1), NotRetainedError);
+  const { root } = db;
+  await db.close();
+  await using again = await open(memoryBackend(disk), options);
+  await assertRejects(() => again.rollback(1), NotRetainedError);
+  assertEquals(again.root, root);
+  await commit(again, [[key32(99), bytes("on")]]);
 });
 
-Deno.test("a slot tree holds the slots of earlier batches too", async () => {
-  const scheme = SCHEMES["eip7864-sha256"];
-  await using db = await openSmall({ scheme });
-  const entries: Entry[] = [];
-  for (let slot = 0; slot < 256; slot += 5) {
-    const at = new Uint8Array(32).fill(3);
-    at[31] = slot;
-    const entry: Entry = [at, new Uint8Array(32).fill(slot)];
-    entries.push(entry);
-    await commit(db, [entry]);
-    assertEquals(db.root, oracleRoot(scheme.name, entries));
-  }
+Deno.test("a failed commit leaves the handle usable", async () => {
+  const backend = simulated();
+  await using db = await open(backend, { cacheBytes: 0 });
+  await commit(db, [[key32(1), bytes("first")]]);
+  const { root } = db;
+  using session = db.begin();
+  session.set(key32(2), new Uint8Array(500));
+  const next = session.prepare();
+  backend.fail({ at: backend.calls + 1, kind: "full", sticky: true });
+  await assertRejects(() => next.commit(), StorageFullError);
+  backend.heal();
+  assertEquals(db.root, root);
+  assertEquals(db.get(key32(1)), bytes("first"));
+  await commit(db, [[key32(3), bytes("third")]]);
+  assertEquals(db.head.sequence, 2);
+  assertEquals(db.get(key32(2)), undefined);
 });
 
-Deno.test("a witness matches keys, whatever the order of reads and writes", async () => {
+Deno.test("a stale commit is refused before anything goes to the log", async () => {
   await using db = await openSmall();
-  await commit(db, Array.from({ length: 50 }, (_, i) => [key(i), value(i)]));
-  const draw = random("witness order");
-  using session = db.begin({ witness: true });
-  for (const i of draw.shuffle(Array.from({ length: 80 }, (_, i) => i))) {
-    if (i % 3 === 0) session.get(key(i));
-    else if (i % 3 === 1) session.set(key(i), value(i + 1));
-    else session.delete(key(i));
-  }
-  using prepared = session.prepare();
-  const step = verifyWitness(db.scheme, db.root, prepared.witness!);
-  assertEquals(step.root, prepared.root);
+  const forks = [1, 2].map((n) => {
+    using session = db.begin();
+    session.set(key32(n), bytes(`fork ${n}`));
+    return session.prepare();
+  });
+  await forks[0].commit();
+  const { logBytes, fileWrites } = db.metrics();
+  await assertRejects(() => forks[1].commit(), StaleSessionError);
+  assertEquals(db.metrics().logBytes, logBytes);
+  assertEquals(db.metrics().fileWrites, fileWrites);
+  assertEquals(db.history().length, 2);
+  await db.rollback(1);
+  assertEquals(db.root, EMPTY_ROOT);
 });
 
-Deno.test("a multi-proof with nothing in it, or of everything, verifies", async () => {
+Deno.test("staleness is a matter of versions, not of equal roots (ABA)", async () => {
   await using db = await openSmall();
-  await commit(db, Array.from({ length: 9 }, (_, i) => [key(i), value(i)]));
+  await commit(db, [[key32(1), bytes("A")]]);
+  const { root } = db;
+  using session = db.begin();
+  session.set(key32(2), bytes("on the first A"));
+  using stale = session.prepare();
+  await commit(db, [[key32(1), bytes("B")]]);
+  await commit(db, [[key32(1), bytes("A")]]);
+  assertEquals(db.root, root);
+  await assertRejects(() => stale.commit(), StaleSessionError);
+  assertEquals(db.get(key32(2)), undefined);
+  using nothing = db.begin().prepare();
+  assertEquals(nothing.root, root);
+  await nothing.commit();
+  assertEquals(db.head.sequence, 4);
+});
+
+Deno.test("a proof reads the pages on its path and not the whole tree", async () => {
+  const disk = new MemoryDisk(), draw = random("path");
+  const first = await open(memoryBackend(disk), { pageBytes: 512 });
+  const entries = drawEntries("nomt-blake3", "random", 5000, draw);
+  await commit(first, entries);
+  await first.close();
+  await using db = await open(memoryBackend(disk), { cacheBytes: 0 });
   using snapshot = db.snapshot();
-  for (const keys of [[], Array.from({ length: 20 }, (_, i) => key(i))]) {
-    const query = { keys };
-    verify(db.scheme, snapshot.root, query, snapshot.prove(query));
+  const [key, value] = entries[17];
+  const before = db.metrics().pageReads;
+  const proof = snapshot.prove(key);
+  const reads = db.metrics().pageReads - before;
+  assert(reads <= 32, `${reads} pages read`);
+  const verdict = verifyKey(db.scheme, db.root, key, proof);
+  assert(verdict.status === "present" && verdict.matches(value));
+});
+
+Deno.test("a live session or snapshot blocks no commit", async () => {
+  await using db = await openSmall();
+  using held = db.begin();
+  held.set(key32(1), bytes("never"));
+  using snapshot = db.snapshot();
+  using prepared = db.begin().prepare();
+  for (let i = 0; i < 20; i++) await commit(db, [[key32(2), Uint8Array.of(i)]]);
+  await db.checkpoint();
+  await db.rollback(1);
+  assertEquals(snapshot.root, EMPTY_ROOT);
+  assertEquals(prepared.isStale, true);
+  assertEquals(held.get(key32(1)), bytes("never"));
+});
+
+Deno.test("a torn tail of the log does not stop the store from opening", async () => {
+  const disk = new MemoryDisk();
+  const db = await open(memoryBackend(disk), { cacheBytes: 0 });
+  for (let i = 0; i < 3; i++) await commit(db, [[key32(i), bytes("kept")]]);
+  // As another process finds it: nothing was closed, the last record is torn.
+  const whole = disk.readFile("log.stemma")!;
+  const { root } = db;
+  let last = whole.length;
+  while (last > 0 && whole[last - 1] === 0) last--;
+  for (const cut of [1, 9, 40]) {
+    const torn = disk.clone();
+    torn.writeFile("log.stemma", whole.slice(0, last - cut));
+    await using again = await open(memoryBackend(torn), { cacheBytes: 0 });
+    assertEquals(again.head.sequence, 2);
+    assertNotEquals(again.root, root);
+    await commit(again, [[key32(2), bytes("kept")]]);
+    assertEquals(again.root, root);
+  }
+  await db.close();
+});
+
+Deno.test("no size is fixed at creation: a store grows a thousandfold", async () => {
+  await using db = await openSmall({ pageBytes: 512, segmentBytes: 1024 });
+  await commit(db, [[key32(1), bytes("x")]]);
+  await db.checkpoint();
+  const before = db.metrics().pageFileSize;
+  const entries = drawEntries("nomt-blake3", "random", 5000, random("grow"));
+  for (let i = 0; i < 5000; i += 500) {
+    await commit(db, entries.slice(i, i + 500));
+  }
+  await db.checkpoint();
+  assert(db.metrics().pageFileSize > 50 * before);
+  await db.check();
+});
+
+Deno.test("overflow pages do not leak", async () => {
+  const inside = await openInside({ pageBytes: 512 });
+  const draw = random("overflow leak");
+  for (let i = 0; i < 50; i++) {
+    await commit(inside.db, [[key32(i % 3), draw.bytes(1000 + 100 * i)]]);
+    using session = inside.db.begin();
+    session.set(key32(1), draw.bytes(9000));
+    session.prepare().discard();
+  }
+  assertEquals(await unreachedPages(inside), 2);
+  await inside.db.close();
+});
+
+Deno.test("the slot tree of a stem covers slots of earlier batches", async () => {
+  for (const scheme of ["eip7864-sha256", "eip7864-blake3"] as const) {
+    await using db = await openSmall({ scheme, pageBytes: 512 });
+    const entries: Entry[] = [];
+    for (let slot = 0; slot < 256; slot += 3) {
+      const key = new Uint8Array(32).fill(5);
+      key[31] = slot;
+      entries.push([key, new Uint8Array(32).fill(slot)]);
+      await commit(db, entries.slice(-1));
+      if (slot % 10 !== 0) continue;
+      assertEquals(db.root, oracleRoot(scheme, entries));
+    }
   }
 });
 
-Deno.test("what is closed, used or dropped says so", async () => {
-  const db = await openSmall();
-  const session = db.begin();
-  const prepared = session.prepare();
-  assertThrows(() => session.set(key(1), value(1)), UsedUpError);
-  prepared.discard();
-  assertThrows(() => prepared.get(key(1)), UsedUpError);
-  const snapshot = db.snapshot();
-  snapshot.close();
-  snapshot.close();
-  assertThrows(() => snapshot.get(key(1)), UsedUpError);
-  await db.close();
-  await db.close();
-  assertThrows(() => db.get(key(1)), UsedUpError);
+Deno.test("operations of a witness are matched by key, in whatever order they came", async () => {
+  const draw = random("order");
+  const entries = drawEntries("nomt-blake3", "random", 50, draw);
+  await using db = await openSmall();
+  await commit(db, entries);
+  const witnesses = [0, 1, 2].map(() => {
+    using session = db.begin({ witness: true });
+    const jobs = entries.map(([key], i) => () => {
+      if (i % 3 === 0) session.set(key, Uint8Array.of(i));
+      else if (i % 3 === 1) session.delete(key);
+      else session.get(key);
+    });
+    for (const job of draw.shuffle(jobs)) job();
+    using next = session.prepare();
+    const step = verifyWitness(db.scheme, db.root, next.witness!);
+    assertEquals(step.root, next.root);
+    return next.witness!.toHex();
+  });
+  assertEquals(new Set(witnesses).size, 1);
+});
+
+Deno.test("a proof of many keys verifies, for every count and order of keys", async () => {
+  const draw = random("many");
+  const entries = drawEntries("nomt-blake3", "mixed", 200, draw);
+  await using db = await openSmall();
+  await commit(db, entries);
+  using snapshot = db.snapshot();
+  const expected = mapOf(entries);
+  for (let count = 0; count <= 40; count++) {
+    const keys = Array.from(
+      { length: count },
+      () => draw.chance(0.7) ? draw.pick(entries)[0] : draw.bytes(32),
+    );
+    const proof = snapshot.prove(draw.shuffle(keys));
+    const tree = verify(db.scheme, db.root, { keys }, proof);
+    for (const key of keys) {
+      const status = expected.has(key.toHex()) ? "present" : "absent";
+      assertEquals(tree.get(key).status, status);
+    }
+  }
+});
+
+Deno.test("a key that is a prefix of another is refused and nothing changes", async () => {
+  await using db = await openSmall({ scheme: "eip8297-blake3" });
+  const value = new Uint8Array(32).fill(1);
+  const long = Uint8Array.of(1, 2, 3), short = Uint8Array.of(1, 2);
+  await commit(db, [[long, value]]);
+  const { root, head } = db;
+  for (const bad of [short, Uint8Array.of(1), Uint8Array.of(1, 2, 3, 4)]) {
+    using session = db.begin();
+    session.set(bad, value);
+    session.set(Uint8Array.of(9), value);
+    assertThrows(() => session.prepare(), KeyPrefixError);
+    assertEquals(session.get(Uint8Array.of(9)), value);
+    session.delete(bad);
+    using next = session.prepare();
+    assertEquals(next.has(bad), false);
+    assertEquals(next.has(Uint8Array.of(9)), true);
+  }
+  assertEquals(db.root, root);
+  assertEquals(db.head, head);
+  // In one batch a key may take the place of one that it extends.
+  const swap: Write[] = [[short, value], [long, undefined]];
+  await commit(db, swap);
+  assertEquals(db.root, oracleRoot("eip8297-blake3", [[short, value]]));
 });

@@ -25,6 +25,7 @@ interface Durable {
   readonly generation: number;
   readonly version: Version;
   readonly logPosition: number;
+  readonly windowStart: number;
   readonly mapPage: number;
   readonly mapPages: number;
 }
@@ -109,7 +110,7 @@ export class Checkpoints {
       this.#parts.free(map.mapPage, this.#parts.file.extentPages(map.mapBytes));
       throw error;
     }
-    this.#settle(durable, place);
+    this.#settle(durable);
   }
 
   /** Cuts what nobody uses off the ends of both files. */
@@ -126,7 +127,7 @@ export class Checkpoints {
     map: MapReference,
     flush: () => Promise<void>,
   ): Promise<Durable> {
-    const { head, logPosition } = place;
+    const { head, logPosition, windowStart } = place;
     const { versions, space, file } = this.#parts, faults = this.#faults;
     const slot = faults.has("single-header-slot") ? 0 : 1 - this.#newer.slot;
     const generation = this.#newer.generation + 1;
@@ -149,6 +150,7 @@ export class Checkpoints {
       generation,
       version: head,
       logPosition,
+      windowStart,
       mapPage: map.mapPage,
       mapPages: file.extentPages(map.mapBytes),
     };
@@ -186,7 +188,7 @@ export class Checkpoints {
   }
 
   /** A header is durable: what only the one it replaced needed is free. */
-  #settle(durable: Durable, { windowStart }: CheckpointPlace): void {
+  #settle(durable: Durable): void {
     const gone = this.#older;
     this.#older = this.#newer;
     this.#newer = durable;
@@ -197,12 +199,16 @@ export class Checkpoints {
     }
     this.#forgetChecksums();
     const segments = this.#segments;
+    // Whatever either header's segment table lists: the older one may be all
+    // that is left, and its chain must not run into a segment used again.
+    const older = this.#older ?? durable;
     const needed = this.#faults.has("log-reclaimed-too-early")
       ? durable.logPosition
       : Math.min(
-        windowStart,
+        durable.windowStart,
         durable.logPosition,
-        this.#older?.logPosition ?? durable.logPosition,
+        older.windowStart,
+        older.logPosition,
       );
     segments.release(Math.floor(needed / segments.bytes));
   }
@@ -305,6 +311,7 @@ function durableOf(
     generation: header.generation,
     version,
     logPosition: header.logPosition,
+    windowStart: header.windowStart,
     mapPage: header.mapPage,
     mapPages: file.extentPages(header.mapBytes),
   };

@@ -291,7 +291,7 @@ function isSame(a: State, b: State): boolean {
 export function fixStoreIds(seed: number): () => void {
   const { getRandomValues } = crypto;
   const draw = random("store id", seed);
-  crypto.getRandomValues = (array) => {
+  crypto.getRandomValues = <T extends ArrayBufferView | null>(array: T): T => {
     if (array instanceof Uint32Array) {
       array.forEach((_, i) => array[i] = draw.u32());
     }

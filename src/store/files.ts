@@ -62,16 +62,14 @@ export async function openFiles(
       options.counters,
       faults,
     );
-  if (create === "never" && !(has[0] && has[1])) {
-    await refuseHalf(backend, open, has);
-  }
+  if (has[0] !== has[1]) await refuseHalf(backend, open, has, create);
   const opened: StoreFile[] = [];
   try {
     const log = await open(LOG_FILE, has[0]);
     opened.push(log);
     const pages = await open(PAGES_FILE, has[1]);
     opened.push(pages);
-    return await settle(backend, { pages, log }, options, has);
+    return await settle(backend, { pages, log }, options);
   } catch (error) {
     for (const file of opened) closeQuietly(file);
     throw error;
@@ -93,19 +91,27 @@ export function refuseNames(
   );
 }
 
-/** Of a store that must exist one file is missing: unfinished, or damaged? */
+/** One file is missing: creation was cut short, or the store is damaged. */
 async function refuseHalf(
   backend: StorageBackend,
   open: (name: string, there: boolean) => Promise<StoreFile>,
   has: boolean[],
-): Promise<never> {
+  create: CreateMode,
+): Promise<void> {
   const file = await open(has[0] ? LOG_FILE : PAGES_FILE, true);
-  const size = file.size(), slots = has[1] ? readSlots(file) : undefined;
-  file.close();
+  let size: number, header: Header | undefined;
+  try {
+    size = file.size();
+    header = has[1] ? newest(readSlots(file)) : undefined;
+  } finally {
+    closeQuietly(file);
+  }
+  if (header !== undefined && mayLackLog(backend, header)) return;
   const most = has[0] ? 0 : HEADER_AREA_BYTES;
-  const valid = slots?.some((slot) => slot.header !== undefined) ?? false;
-  if (size <= most && !valid) throw noStore(backend);
-  throw missingFile(has[0] ? PAGES_FILE : LOG_FILE);
+  if (header !== undefined || size > most) {
+    throw missingFile(has[0] ? PAGES_FILE : LOG_FILE);
+  }
+  if (create === "never") throw noStore(backend);
 }
 
 /** Decides between a store, an unfinished one and a damaged one. */
@@ -113,13 +119,11 @@ async function settle(
   backend: StorageBackend,
   files: { pages: StoreFile; log: StoreFile },
   options: FilesOptions,
-  has: boolean[],
 ): Promise<OpenFiles> {
   const { pages, log } = files, { create } = options;
   const slots = readSlots(pages);
   const header = newest(slots);
   if (header !== undefined) {
-    if (!has[0] && !mayLackLog(backend, header)) throw missingFile(LOG_FILE);
     if (create === "must") {
       throw new ExistenceError(
         "already-exists",
@@ -132,9 +136,7 @@ async function settle(
   const unfinished = log.size() === 0 && pages.size() <= HEADER_AREA_BYTES;
   if (!unfinished) {
     throw new CorruptError(
-      has[1]
-        ? "Cannot open store: neither header slot holds a valid header"
-        : `Cannot open store: ${PAGES_FILE} is missing`,
+      "Cannot open store: neither header slot holds a valid header",
       { file: "pages", position: 0 },
     );
   }

@@ -3,7 +3,7 @@
 // The full check: every page of the head is read, compared with the checksum in
 // the reference to it, and every hash in it is computed anew from what lies
 // below, up to the root; values in extents are hashed again; the space map is
-// compared with what was reached.
+// compared with what was reached. Then every log record of the history is read.
 
 import type { Core } from "./core.ts";
 import { CorruptError } from "./errors.ts";
@@ -49,6 +49,7 @@ export async function checkStore(
       core.refuseClosed();
     }
     options.onProgress?.(check.progress);
+    storage.checkHistory();
   } finally {
     if (!core.isClosed) storage.versions.release(head);
   }

@@ -232,6 +232,26 @@ export class Storage {
     return this.#window.states();
   }
 
+  /**
+   * Reads every log record that the history needs.
+   *
+   * @throws {CorruptError} When one is damaged.
+   */
+  checkHistory(): void {
+    const [oldest, ...states] = this.history();
+    if (this.#window.isCut) {
+      throw new CorruptError(
+        "Cannot check history: a record that it needs is damaged",
+        { file: "log" },
+      );
+    }
+    const { position } = oldest.entry;
+    if (position > 0 && position >= this.logStart) this.record(position);
+    for (const { entry } of states) {
+      for (const _ of this.record(entry.deltaPosition).batches());
+    }
+  }
+
   /** The version that the next commit has to stand on. */
   get tipVersion(): Version {
     return this.#tipVersion;

@@ -35,6 +35,7 @@ export class HistoryWindow {
   #start: number;
   /** Commits that could be undone when the header was written. */
   readonly #count: number;
+  #isCut = false;
 
   constructor(
     log: CommitLog,
@@ -65,6 +66,12 @@ export class HistoryWindow {
   states(): readonly HistoryState[] {
     if (this.#states.length === 0) this.#load();
     return this.#states;
+  }
+
+  /** Whether a record of the history could not be read. */
+  get isCut(): boolean {
+    this.states();
+    return this.#isCut;
   }
 
   /** A commit made a new head. */
@@ -118,6 +125,7 @@ export class HistoryWindow {
       states.push(below);
       if (below.entry.sequence === 0) break;
     }
+    this.#isCut = states.length <= this.#count;
     this.#states = states.reverse();
   }
 

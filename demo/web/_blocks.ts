@@ -1,8 +1,9 @@
 // This module is browser compatible.
-/// <reference lib="dom" />
 //
 // The panel of blocks: transfers between accounts, committed by the worker, and
 // each step from root to root checked here by its witness.
+
+/// <reference lib="dom" />
 
 import { verifyWitness } from "@stemma/verify/core";
 import { nomtBlake3 } from "../../verify/nomt_blake3.ts";

@@ -1,7 +1,8 @@
 // This module is browser compatible.
-/// <reference lib="dom" />
 //
 // The chart of the last blocks: milliseconds of each commit, and writes a second.
+
+/// <reference lib="dom" />
 
 import uPlot from "npm:uplot@^1.6";
 import { element } from "./_dom.ts";

@@ -1,8 +1,9 @@
 // This module is browser compatible.
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
 //
 // The page's elements by their ids, and the two things said on it everywhere.
+
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
 
 /** The element of an id; the page has it. */
 export function element<T extends HTMLElement = HTMLElement>(id: string): T {

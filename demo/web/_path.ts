@@ -1,9 +1,10 @@
 // This module is browser compatible.
-/// <reference lib="dom" />
 //
 // Draws what a proof proves: the way from a leaf, at the bottom, to the root, with
 // the sibling whose hash is needed at each branch. Runs of branches with nothing
 // on the other side are drawn as one.
+
+/// <reference lib="dom" />
 
 import type { SiblingPath } from "@stemma/verify/core";
 import { svg } from "./_dom.ts";

@@ -1,9 +1,10 @@
 // This module is browser compatible.
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
 //
 // The panel of one account: asks the store for a proof, checks it here, draws it,
 // and lets its bytes be changed to see it refused.
+
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
 
 import {
   decodePartial,

@@ -1,8 +1,9 @@
 // This module is browser compatible.
-/// <reference lib="dom" />
 //
 // The store's worker as the page has it: started, ended without warning, started
 // again, removed.
+
+/// <reference lib="dom" />
 
 import { connect, type RemoteStore } from "../../src/client/mod.ts";
 import { element, say } from "./_dom.ts";

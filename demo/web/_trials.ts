@@ -1,8 +1,9 @@
 // This module is browser compatible.
-/// <reference lib="dom" />
 //
 // The panel of trials: ends the worker in the middle of a commit and opens the
 // store again, goes back, forks.
+
+/// <reference lib="dom" />
 
 import { StemmaError } from "@stemma/verify/core";
 import type { GenesisAccount } from "./_accounts.ts";

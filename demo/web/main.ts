@@ -1,9 +1,10 @@
 // This module is browser compatible.
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
 //
 // The page: buttons to panels. One thing happens at a time; blocks that run are
 // stopped before anything else begins.
+
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
 
 import { LockedError } from "../../backends/errors.ts";
 import { persist } from "../../backends/opfs.ts";

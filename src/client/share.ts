@@ -45,7 +45,18 @@ interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-/** A store that several tabs use, one of them having it. */
+/**
+ * A store that several tabs use, one of them having it.
+ *
+ * @example On every tab
+ * ```ts ignore
+ * import { share } from "@stemma/db/client";
+ *
+ * await using shared = share("wallet", () => new Worker("store_worker.js"));
+ * const db = await shared.store();
+ * console.log(shared.isHolder, await db.root());
+ * ```
+ */
 export class SharedStore {
   readonly #name: string;
   readonly #makeWorker: () => StoreWorker;

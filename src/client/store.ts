@@ -82,6 +82,29 @@ export interface RemoteCommit {
 /**
  * An open store in a worker. Sessions, versions and snapshots are dropped when
  * their client goes.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@stemma/db/client";
+ * import { serveStore } from "@stemma/db/client/worker";
+ * import { memoryBackend } from "@stemma/db";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { port1, port2 } = new MessageChannel();
+ * serveStore(memoryBackend(), { port: port1 });
+ * const db = await connect(port2);
+ * const key = new Uint8Array(32), value = new Uint8Array([42]);
+ * using session = db.begin();
+ * session.set(key, value);
+ * await (await session.prepare()).commit();
+ * assertEquals((await db.head()).sequence, 1);
+ * await db.rollback();
+ * assertEquals(await db.get(key), undefined);
+ *
+ * await db.close();
+ * port1.close();
+ * port2.close();
+ * ```
  */
 export class RemoteStore extends RemoteReader {
   /** Internal: made by `connect` and `share`. */

@@ -18,7 +18,28 @@ export interface CallOptions {
 /** Bounds of a listing, and a signal that ends it. */
 export interface RemoteRange extends Range, CallOptions {}
 
-/** Reads of the head: what clients and views have in common. */
+/**
+ * Reads of the head: what clients and views have in common.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@stemma/db/client";
+ * import { serveStore } from "@stemma/db/client/worker";
+ * import { memoryBackend } from "@stemma/db";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { port1, port2 } = new MessageChannel();
+ * serveStore(memoryBackend(), { port: port1 });
+ * const db = await connect(port2);
+ * const key = new Uint8Array(32), value = new Uint8Array([42]);
+ * assertEquals(await db.get(key), undefined);
+ * assertEquals(await db.getMany([key, key]), [undefined, undefined]);
+ *
+ * await db.close();
+ * port1.close();
+ * port2.close();
+ * ```
+ */
 export class RemoteReader {
   /** @internal */
   protected readonly connection: Connection;
@@ -92,7 +113,29 @@ export class RemoteReader {
   }
 }
 
-/** One version of a store in a worker. */
+/**
+ * One version of a store in a worker.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@stemma/db/client";
+ * import { serveStore } from "@stemma/db/client/worker";
+ * import { memoryBackend } from "@stemma/db";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { port1, port2 } = new MessageChannel();
+ * serveStore(memoryBackend(), { port: port1 });
+ * const db = await connect(port2);
+ * const key = new Uint8Array(32), value = new Uint8Array([42]);
+ * using view = await db.snapshot();
+ * assertEquals(view.root, new Uint8Array(32));
+ * assertEquals((await view.prove(key)).length, 7);
+ *
+ * await db.close();
+ * port1.close();
+ * port2.close();
+ * ```
+ */
 export class RemoteView extends RemoteReader {
   /** The root: 32 bytes. */
   readonly root: Uint8Array;
@@ -173,7 +216,31 @@ function behind(range: Range, key: Uint8Array): Range {
     : { gt: key, lt, lte } as Range;
 }
 
-/** One version of the store, pinned until closed. */
+/**
+ * One version of the store, pinned until closed.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@stemma/db/client";
+ * import { serveStore } from "@stemma/db/client/worker";
+ * import { memoryBackend } from "@stemma/db";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { port1, port2 } = new MessageChannel();
+ * serveStore(memoryBackend(), { port: port1 });
+ * const db = await connect(port2);
+ * const key = new Uint8Array(32), value = new Uint8Array([42]);
+ * using snapshot = await db.snapshot();
+ * using session = db.begin();
+ * session.set(key, value);
+ * await (await session.prepare()).commit();
+ * assertEquals(await snapshot.has(key), false);
+ *
+ * await db.close();
+ * port1.close();
+ * port2.close();
+ * ```
+ */
 export class RemoteSnapshot extends RemoteView {
   /** Sequence of the commit that made this version. */
   readonly sequence: number;
@@ -203,7 +270,33 @@ export class RemoteSnapshot extends RemoteView {
   }
 }
 
-/** A version between `prepare()` and `commit()`. */
+/**
+ * A version between `prepare()` and `commit()`.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@stemma/db/client";
+ * import { serveStore } from "@stemma/db/client/worker";
+ * import { memoryBackend } from "@stemma/db";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { port1, port2 } = new MessageChannel();
+ * serveStore(memoryBackend(), { port: port1 });
+ * const db = await connect(port2);
+ * const key = new Uint8Array(32), value = new Uint8Array([42]);
+ * using session = db.begin();
+ * session.set(key, value);
+ * using next = await session.prepare();
+ * assertEquals(await next.get(key), value);
+ * assertEquals(await db.has(key), false);
+ * await next.commit();
+ * assertEquals(await db.has(key), true);
+ *
+ * await db.close();
+ * port1.close();
+ * port2.close();
+ * ```
+ */
 export class RemotePrepared extends RemoteView {
   /** Root of the version below: 32 bytes. */
   readonly previousRoot: Uint8Array;
@@ -266,7 +359,32 @@ export class RemotePrepared extends RemoteView {
 /** Bytes of writes that are held back before they are sent. */
 const HELD_BYTES_MAX = 1 << 20;
 
-/** Collects writes for the worker, and sends them in large messages. */
+/**
+ * Collects writes for the worker, and sends them in large messages.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@stemma/db/client";
+ * import { serveStore } from "@stemma/db/client/worker";
+ * import { memoryBackend } from "@stemma/db";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { port1, port2 } = new MessageChannel();
+ * serveStore(memoryBackend(), { port: port1 });
+ * const db = await connect(port2);
+ * const key = new Uint8Array(32), value = new Uint8Array([42]);
+ * using session = db.begin();
+ * session.set(key, value);
+ * assertEquals(await session.get(key), value);
+ * session.delete(key);
+ * assertEquals(await session.has(key), false);
+ * session.discard();
+ *
+ * await db.close();
+ * port1.close();
+ * port2.close();
+ * ```
+ */
 export class RemoteSession extends RemoteReader {
   #keys: Uint8Array[] = [];
   #values: (Uint8Array | undefined)[] = [];

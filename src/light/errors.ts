@@ -18,6 +18,8 @@ import { StemmaError } from "@stemma/verify/core";
  */
 export class LightError extends StemmaError {
   /**
+   * Makes a refusal.
+   *
    * @param code Which of the refusals.
    * @param message What could not be done, and why.
    * @param options The error that caused this one.

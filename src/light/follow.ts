@@ -35,7 +35,11 @@ const ANSWER_BYTES_MAX = 16 << 20;
 export class LightServer {
   readonly #url: string;
 
-  /** @param url Where `proofHandler` answers. */
+  /**
+   * Names a server; nothing is asked yet.
+   *
+   * @param url Where `proofHandler` answers.
+   */
   constructor(url: string | URL) {
     this.#url = String(url).replace(/\/$/, "");
   }

@@ -184,10 +184,11 @@ function search(
     roots: 0,
     contradictions: [],
   };
-  for (let i = 0; i < worlds; i++) {
+  for (let i = 0; i < worlds && !found.contradictions.length;) {
     const count = 1 + source.int(5);
     const world = someWorld(scheme, randomEntries(source, scheme, count));
     if (!suits(world)) continue;
+    i++;
     const { tree } = world;
     const generator = new Generator(world, source, source.pick([0.7, 0.85, 1]));
     for (let j = 0; j < 30; j++) {
@@ -221,11 +222,12 @@ function search(
 for (const scheme of cheapSchemes) {
   Deno.test(`decodePartial() gives no key two verdicts, and no write two roots: ${scheme.name}`, () => {
     const source = random(`contradiction ${scheme.name}`);
-    const found = search(scheme, scheme, source, amount(200));
+    const worlds = amount(200);
+    const found = search(scheme, scheme, source, worlds);
     assertEquals(found.contradictions, []);
-    assert(found.accepted > 100, `accepted ${found.accepted}`);
-    assert(found.verdicts > 500, `verdicts ${found.verdicts}`);
-    assert(found.roots > 100, `roots ${found.roots}`);
+    assert(found.accepted > worlds, `accepted ${found.accepted}`);
+    assert(found.verdicts > worlds, `verdicts ${found.verdicts}`);
+    assert(found.roots > worlds / 2, `roots ${found.roots}`);
   });
 }
 
@@ -233,7 +235,7 @@ Deno.test("the search finds the forgeries that R1 stops", () => {
   const source = random("without R1");
   const scheme = cheapSchemes[2];
   const weak = { ...scheme, rules: { ...scheme.rules, absent: undefined } };
-  const { contradictions } = search(scheme, weak, source, 120);
+  const { contradictions } = search(scheme, weak, source, 2000);
   assert(contradictions.includes("forged absence"));
 });
 
@@ -256,6 +258,6 @@ Deno.test("the search finds the forgeries that R2 stops", () => {
   // One inner node in 256 has a left hash that ends like a stem half.
   const readsAsStem = ({ tree, preimages }: World): boolean =>
     preimages.get(tree.rootHash.toHex())?.[31] === 0 && tree.entries.length > 1;
-  const { contradictions } = search(scheme, weak, source, 1500, readsAsStem);
+  const { contradictions } = search(scheme, weak, source, 100, readsAsStem);
   assert(contradictions.includes("forged absence"));
 });

@@ -154,6 +154,29 @@ Deno.test("R1: an honest range proof opens a left child that reads as a stem in 
   }
 });
 
+Deno.test("R1: an honest range proof opens such a child in a run of one-child levels too", () => {
+  const source = random("R1 run");
+  const gte = new Uint8Array(32);
+  gte[0] = 0x80;
+  const query = { ranges: [{ gte }] };
+  for (let opened = 0; opened < 2;) {
+    const tree = new ModelTree(
+      scheme,
+      [0, 1].map((bit): Entry => {
+        const key = source.bytes(32);
+        key[0] = key[0] & 0x3f | bit << 6;
+        return [key, source.bytes(32)];
+      }),
+    );
+    const proof = encodeProof(tree, query);
+    const partial = verify(scheme, tree.rootHash, query, proof);
+    assertEquals(entries(partial, { gte }), []);
+    const root = disassemble(scheme, proof);
+    assert(root.kind === "branch" && root.right.kind === "empty");
+    if (root.left.kind === "branch") opened++;
+  }
+});
+
 Deno.test("R2: an inner node read as a stem does not prove other keys absent", () => {
   const source = random("R2");
   let tried = 0;

@@ -6,11 +6,8 @@ import { writeDomConfig } from "../../tools/_files.ts";
 const ROOT = new URL("../../", import.meta.url);
 const PORT = new URL("port/", import.meta.url);
 
-const configs = new Map<boolean, Promise<string>>();
-
-/** Writes the configuration of the bundles outside the workspace. */
-async function writeConfig(onOpfs: boolean): Promise<string> {
-  const folder = await Deno.makeTempDir({ prefix: "stemma-bundle-" });
+/** Writes the configuration of a bundle into a folder outside the workspace. */
+async function writeConfig(folder: string, onOpfs: boolean): Promise<string> {
   const path = await writeDomConfig(ROOT.pathname, folder);
   const text = JSON.parse(await Deno.readTextFile(path));
   Object.assign(text.imports, {
@@ -46,13 +43,18 @@ export async function makeBundle(
   path: string,
   onOpfs = false,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const config = configs.get(onOpfs) ?? writeConfig(onOpfs);
-  configs.set(onOpfs, config);
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", "--platform", "browser"]
-      .concat("--config", await config, path),
-    stdin: "null",
-  }).output();
-  if (success) return stdout;
-  throw new Error(new TextDecoder().decode(stderr));
+  const folder = await Deno.makeTempDir({ prefix: "stemma-bundle-" });
+  try {
+    const config = await writeConfig(folder, onOpfs);
+    const command = new Deno.Command(Deno.execPath(), {
+      args: ["bundle", "--quiet", "--platform", "browser"]
+        .concat("--config", config, path),
+      stdin: "null",
+    });
+    const { success, stdout, stderr } = await command.output();
+    if (success) return stdout;
+    throw new Error(new TextDecoder().decode(stderr));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }

@@ -11,7 +11,7 @@ const handler = ported({
   model: { files: ["tests/browser/port/model_in_browser.ts"], onOpfs: true },
   honest: { files: [`${VERIFY}/completeness_test.ts`] },
   forged: {
-    files: ["negative", "eip7864_forgery", "host"]
+    files: ["negative", "eip7864_forgery", "witness", "host"]
       .map((name) => `${VERIFY}/${name}_test.ts`),
   },
 });

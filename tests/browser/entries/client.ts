@@ -92,6 +92,19 @@ const tests: Record<string, () => Promise<void>> = {
     assertEquals(await store.get(key(3)), Uint8Array.of(3));
     await store.close();
   },
+  async "a page in the back-forward cache lets go of its store"() {
+    const store = await connect(makeWorker("client/5"));
+    await commit(store, 1);
+    turnPage("pagehide");
+    const other = await connect(makeWorker("client/5"));
+    assertEquals(await other.get(key(1)), Uint8Array.of(1));
+    await other.close();
+    const read = store.get(key(1));
+    turnPage("pageshow");
+    assertEquals(await read, Uint8Array.of(1));
+    await commit(store, 2);
+    await store.close();
+  },
   async "get() of a thousand keys in one turn is one message"() {
     const worker = makeWorker("client/4");
     let messages = 0;
@@ -112,6 +125,12 @@ const tests: Record<string, () => Promise<void>> = {
     await store.close();
   },
 };
+
+/** What the browser tells a page that goes into the cache, or comes back. */
+function turnPage(type: "pagehide" | "pageshow"): void {
+  const event = Object.assign(new Event(type), { persisted: true });
+  globalThis.dispatchEvent(event);
+}
 
 /** What tests with several tabs do on each of them. */
 interface Tab {

@@ -113,6 +113,8 @@ export class Writer implements EditHost {
       return changed;
     } finally {
       if (isShared) this.#second!.end();
+      // After a failure too: a checkpoint writes no page that is held.
+      this.#pool.unpinAll();
     }
   }
 

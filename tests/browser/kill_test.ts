@@ -9,7 +9,7 @@ import { chromiumPath, launch, removeProfile } from "./_chromium.ts";
 import type { Remains } from "./entries/victim.ts";
 import { type Handler, serve, type Site } from "./_serve.ts";
 
-const KILLS = amount(5);
+const KILLS = Math.min(amount(5), 200);
 const ENDS = Math.min(amount(3), 30);
 const PATH = "victim";
 

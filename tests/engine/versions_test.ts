@@ -3,6 +3,7 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
+  KeyPrefixError,
   type Prepared,
   StaleSessionError,
   UncommittedParentError,
@@ -297,4 +298,20 @@ Deno.test("an exception between begin() and prepare() drops the session only", a
   assertEquals(db.get(key32(1)), bytes("kept"));
   await commit(db, [[key32(2), bytes("next")]]);
   assertEquals(db.head.sequence, 2);
+});
+
+Deno.test("a session that is refused half-way does not hold up a checkpoint", async () => {
+  await using db = await openSmall({ scheme: "eip8297-blake3" });
+  const value = new Uint8Array(32).fill(1);
+  const keys = Array.from({ length: 200 }, (_, i) => Uint8Array.of(i, 7));
+  await commit(db, keys.map((key) => [key, value]));
+  using session = db.begin();
+  session.set(Uint8Array.of(201), value);
+  session.set(Uint8Array.of(150), value);
+  assertThrows(() => session.prepare(), KeyPrefixError);
+  await db.checkpoint();
+  await db.check();
+  session.delete(Uint8Array.of(150));
+  await session.prepare().commit();
+  assertEquals(contents(db).length, 201);
 });

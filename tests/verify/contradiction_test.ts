@@ -264,4 +264,6 @@ Deno.test("the search finds the forgeries that R2 stops", () => {
   };
   const { contradictions } = search(scheme, weak, source, 20, readsAsStem);
   assert(contradictions.length > 0);
+  const sound = search(scheme, scheme, source, 5, readsAsStem);
+  assertEquals(sound.contradictions, []);
 });

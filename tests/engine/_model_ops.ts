@@ -120,6 +120,27 @@ function fill(run: ModelStore, target: ModelSession, draw: Random): void {
   }
 }
 
+/** A session: one that lives, or a new one on any version, with some writes. */
+function aSession(run: ModelStore, draw: Random): ModelSession {
+  if (run.sessions.length > 0 && draw.chance(0.6)) {
+    return draw.pick(run.sessions);
+  }
+  const bases = [undefined, ...run.readable(), ...run.snapshots];
+  const begun = run.begin(draw, draw.pick(bases));
+  fill(run, begun, draw);
+  return begun;
+}
+
+/** A prepared version: one that lives, or a new one. */
+function aPrepared(run: ModelStore, draw: Random): ModelPrepared {
+  if (run.prepared.length > 0 && draw.chance(0.6)) {
+    return draw.pick(run.prepared);
+  }
+  const target = run.begin(draw);
+  fill(run, target, draw);
+  return run.prepare(target);
+}
+
 const write: Op = async (run, draw) => {
   const target = run.begin(draw);
   fill(run, target, draw);
@@ -146,12 +167,11 @@ const beginOn: Op = (run, draw) => {
 };
 
 const set: Op = (run, draw) => {
-  if (run.sessions.length > 0) fill(run, draw.pick(run.sessions), draw);
+  fill(run, aSession(run, draw), draw);
 };
 
 const remove: Op = (run, draw) => {
-  if (run.sessions.length === 0) return;
-  const target = draw.pick(run.sessions);
+  const target = aSession(run, draw);
   const present = [...target.entries.values()];
   const key = present.length > 0 ? draw.pick(present)[0] : run.key(draw);
   run.write(target, key, undefined);
@@ -159,8 +179,7 @@ const remove: Op = (run, draw) => {
 };
 
 const getInSession: Op = (run, draw) => {
-  if (run.sessions.length === 0) return;
-  const target = draw.pick(run.sessions);
+  const target = aSession(run, draw);
   for (const key of someKeys(run, draw, 3)) {
     const text = key.toHex();
     const value = target.entries.get(text)?.[1];
@@ -172,8 +191,7 @@ const getInSession: Op = (run, draw) => {
 };
 
 const prepare: Op = async (run, draw) => {
-  if (run.sessions.length === 0) return;
-  const target = draw.pick(run.sessions);
+  const target = aSession(run, draw);
   if (target.base.isStale) {
     await assertCode(() => target.session.prepare(), "stale-session");
     return;
@@ -213,18 +231,17 @@ function checkWitness(
 }
 
 const commitOne: Op = async (run, draw) => {
-  if (run.prepared.length > 0) await commit(run, draw.pick(run.prepared), draw);
+  await commit(run, aPrepared(run, draw), draw);
 };
 
 /** Two generations committed without waiting in between. */
 const commitQueue: Op = async (run, draw) => {
   const { model } = run;
-  const parent = run.prepared.find((one) => model.verdict(one) === "ok");
-  if (parent === undefined) return;
-  const child = run.prepared.find(({ version, isDiscarded }) =>
-    !isDiscarded && version.parent === parent.version
-  );
-  if (child === undefined) return;
+  const parent = run.prepared.find((one) => model.verdict(one) === "ok") ??
+    run.prepare(run.begin(draw));
+  const above = run.begin(draw, parent);
+  fill(run, above, draw);
+  const child = run.prepare(above);
   const metas = [draw.bytes(3), draw.bytes(3)];
   const both = [
     parent.prepared.commit({ meta: metas[0] }),
@@ -255,6 +272,10 @@ const discard: Op = (run, draw) => {
 };
 
 const readStale: Op = async (run, draw) => {
+  if (draw.chance(0.5)) {
+    aPrepared(run, draw);
+    await write(run, draw);
+  }
   const stale = run.prepared.filter(({ version }) =>
     version.isStale && !version.isLate
   );
@@ -307,9 +328,10 @@ const unknownRoot: Op = async (run, draw) => {
 
 const snapshot: Op = (run, draw) => {
   const { model } = run;
+  if (draw.chance(0.3)) aPrepared(run, draw);
   const live = run.readable();
   let made: ModelSnapshot;
-  if (live.length > 0 && draw.chance(0.3)) {
+  if (live.length > 0 && draw.chance(0.4)) {
     const { prepared, version } = draw.pick(live);
     made = { snapshot: run.db.snapshot(prepared), version };
   } else {
@@ -557,8 +579,8 @@ const badInput: Op = (run, draw) => {
 /** A prefix of a key, or a longer one, among the keys of EIP-8297. */
 const prefixKey: Op = async (run, draw) => {
   const { scheme } = run.setup;
-  if (scheme.family !== "eip8297" || run.sessions.length === 0) return;
-  const target = draw.pick(run.sessions);
+  if (scheme.family !== "eip8297") return;
+  const target = aSession(run, draw);
   if (target.base.isStale || target.entries.size === 0) return;
   const [key] = draw.pick([...target.entries.values()]);
   const bad = draw.chance(0.5) || key.length === 255

@@ -256,8 +256,10 @@ export class ModelStore {
     const made = { prepared, version, isDiscarded: false };
     this.prepared.push(made);
     if (this.prepared.length > HANDLES_MAX) {
-      const oldest = this.prepared.shift()!;
+      const at = this.prepared.findIndex((one) => one.version !== target.base);
+      const [oldest] = this.prepared.splice(at, 1);
       oldest.prepared.discard();
+      oldest.isDiscarded = true;
     }
     return made;
   }

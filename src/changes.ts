@@ -113,7 +113,7 @@ export class Changes {
     this.#count = 0;
     this.#large.clear();
     this.#largeBytes = 0;
-    if (this.bytes.length > 1 << 20) this.bytes = new Uint8Array(1 << 12);
+    if (this.bytes.length > 1 << 24) this.bytes = new Uint8Array(1 << 12);
     this.#index.fill(-1);
   }
 

@@ -32,7 +32,7 @@ export class Core {
     const { frameCount, pageBytes } = storage.pool;
     this.absorbBytes = Math.min(
       ABSORB_BYTES_MAX,
-      Math.max(1 << 16, frameCount * pageBytes / 4),
+      Math.max(1 << 16, frameCount * pageBytes / 16),
     );
   }
 

@@ -68,13 +68,22 @@ export class PageFile implements PageIo {
     this.#pool!(f, this.#pageBytes, (low ^ page) >>> 0, high, out);
   }
 
-  /** Reads the bytes of an extent and compares their checksum. */
-  readExtent(first: number, length: number, sum: Sum): Uint8Array {
+  /**
+   * Reads the bytes of an extent and compares their checksum.
+   *
+   * @param into Takes the bytes, when given; a view of it is returned.
+   */
+  readExtent(
+    first: number,
+    length: number,
+    sum: Sum,
+    into?: Uint8Array,
+  ): Uint8Array {
     const end = this.positionOf(first) + length;
     if (first < 1 || end > this.#file.size()) {
       throw this.#corrupt(first, "it lies behind the end of the file");
     }
-    const bytes = new Uint8Array(length);
+    const bytes = into?.subarray(0, length) ?? new Uint8Array(length);
     this.#read(first, bytes);
     const found = new Uint32Array(2);
     this.#checksum(first, bytes, found);

@@ -9,14 +9,19 @@ import { ByteWriter } from "./bytes.ts";
 import { noSum, type Sum } from "./sum.ts";
 
 /** Bytes kept in memory. */
-const MEMORY_BYTES_MAX = 8 << 20;
+const MEMORY_BYTES_MAX = 4 << 20;
 
 /** Where spare pages come from. */
 export interface Spool {
   /** Writes bytes to pages that belong to the version. */
   spool(bytes: Uint8Array, sum: Sum): number;
-  /** Reads them back. */
-  unspool(first: number, length: number, sum: Sum): Uint8Array;
+  /** Reads them back, into a buffer that may be longer. */
+  unspool(
+    first: number,
+    length: number,
+    sum: Sum,
+    into: Uint8Array,
+  ): Uint8Array;
 }
 
 /** Encoded batches of changes. */
@@ -48,8 +53,10 @@ export class Payload {
 
   /** Appends everything to the record that the log has begun. */
   copyTo(log: CommitLog): void {
+    const most = Math.max(0, ...this.#parts.map(({ length }) => length));
+    const buffer = new Uint8Array(most);
     for (const { first, length, sum } of this.#parts) {
-      log.push(this.#spool.unspool(first, length, sum));
+      log.push(this.#spool.unspool(first, length, sum, buffer));
     }
     log.push(this.tail.done());
   }

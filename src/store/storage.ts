@@ -287,7 +287,8 @@ export class Storage {
   payload(version: Version): Payload {
     return new Payload({
       spool: (bytes, sum) => this.#writer.spool(version, bytes, sum),
-      unspool: (first, length, sum) => this.file.readExtent(first, length, sum),
+      unspool: (first, length, sum, into) =>
+        this.file.readExtent(first, length, sum, into),
     });
   }
 

@@ -17,7 +17,8 @@
 // Fill: an overfull page is cut at its root join. A half that is at least
 // `minFill` (5/16 of a page) becomes a page, a smaller one moves up into the
 // parent page; a page that falls below it is dissolved into its parent. So
-// every page but the root's stays at least that full, for any keys.
+// every page of 4 KiB or more, but the root's, stays at least that full, for any
+// keys; in smaller ones the groups of four nodes take a share of it.
 
 import type { Scheme } from "@stemma/verify";
 import { KeyPrefixError } from "../errors.ts";

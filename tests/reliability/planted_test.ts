@@ -81,9 +81,6 @@ const BY_POWER_LOSS: Partial<Record<Fault, readonly NamedWorkload[]>> = {
     "log segments are used again",
     "checkpoints by log bytes",
   ),
-    "commits of several keys",
-    "killed while commits wait",
-  ),
 };
 
 for (const [fault, works] of Object.entries(BY_POWER_LOSS)) {

@@ -5,6 +5,7 @@
 // entry a key: a later write of the same key replaces the earlier one.
 
 import type { KeyRule } from "./tree/keys.ts";
+import { align4 } from "./tree/layout.ts";
 
 /** Values longer than this are kept as arrays of their own. */
 const LARGE_BYTES = 1 << 16;
@@ -14,13 +15,15 @@ const DELETED = -1;
 
 /** Writes by key, last one wins. */
 export class Changes {
-  /** Keys and values; offsets below refer to it. */
+  /** Keys and values, each from a multiple of four on; zeros fill the gaps. */
   bytes: Uint8Array = new Uint8Array(1 << 12);
+  /** The same bytes. */
+  words: Uint32Array = new Uint32Array(this.bytes.buffer);
   #length = 0;
   #count = 0;
-  #keyAt: Float64Array = new Float64Array(64);
+  #keyWord: Uint32Array = new Uint32Array(64);
   #keyBytes: Uint16Array = new Uint16Array(64);
-  #valueAt: Float64Array = new Float64Array(64);
+  #valueWord: Uint32Array = new Uint32Array(64);
   #valueBytes: Int32Array = new Int32Array(64);
   #index: Int32Array = new Int32Array(256).fill(-1);
   #large: Map<number, Uint8Array> = new Map();
@@ -39,29 +42,28 @@ export class Changes {
 
   /** Number of the entry of a key, or -1. */
   find(key: Uint8Array): number {
-    return this.#index[this.#slot(key)];
+    return this.#index[this.#slot(this.#stage(key), key.length)];
   }
 
   /** Writes a value, or deletes with `undefined`. */
   write(key: Uint8Array, value: Uint8Array | undefined): void {
-    let slot = this.#slot(key);
+    const hash = this.#stage(key);
+    const slot = this.#slot(hash, key.length);
     let entry = this.#index[slot];
     if (entry < 0) {
-      if (4 * (this.#count + 1) > this.#index.length) {
-        this.#growIndex();
-        slot = this.#slot(key);
-      }
       entry = this.#count++;
       this.#index[slot] = entry;
       if (entry === this.#keyBytes.length) this.#growEntries();
-      this.#keyAt[entry] = this.#copy(key);
+      this.#keyWord[entry] = this.#length >> 2;
       this.#keyBytes[entry] = key.length;
+      this.#length += align4(key.length);
+      if (4 * this.#count > this.#index.length) this.#growIndex();
     }
     this.#setValue(entry, value);
   }
 
   keyAt(entry: number): number {
-    return this.#keyAt[entry];
+    return 4 * this.#keyWord[entry];
   }
 
   keyBytes(entry: number): number {
@@ -70,7 +72,7 @@ export class Changes {
 
   /** A view of a key. */
   key(entry: number): Uint8Array {
-    const at = this.#keyAt[entry];
+    const at = this.keyAt(entry);
     return this.bytes.subarray(at, at + this.#keyBytes[entry]);
   }
 
@@ -84,7 +86,7 @@ export class Changes {
   }
 
   valueAt(entry: number): number {
-    return this.#valueAt[entry];
+    return 4 * this.#valueWord[entry];
   }
 
   /** A view of a value; `undefined` for a delete. */
@@ -92,18 +94,24 @@ export class Changes {
     if (this.isDelete(entry)) return undefined;
     const large = this.#large.get(entry);
     if (large !== undefined) return large;
-    const at = this.#valueAt[entry];
+    const at = this.valueAt(entry);
     return this.bytes.subarray(at, at + this.#valueBytes[entry]);
   }
 
   /** Where a value lies; a length of -1 for a delete. */
   locate(
     entry: number,
-    to: { bytes: Uint8Array; at: number; length: number },
+    to: {
+      bytes: Uint8Array;
+      words: Uint32Array | undefined;
+      at: number;
+      length: number;
+    },
   ): void {
-    const large = this.#large.get(entry);
+    const large = this.#largeBytes === 0 ? undefined : this.#large.get(entry);
     to.bytes = large ?? this.bytes;
-    to.at = large === undefined ? this.#valueAt[entry] : 0;
+    to.words = large === undefined ? this.words : undefined;
+    to.at = large === undefined ? this.valueAt(entry) : 0;
     to.length = this.#valueBytes[entry];
   }
 
@@ -113,7 +121,7 @@ export class Changes {
     this.#count = 0;
     this.#large.clear();
     this.#largeBytes = 0;
-    if (this.bytes.length > 1 << 24) this.bytes = new Uint8Array(1 << 12);
+    if (this.bytes.length > 1 << 24) this.#setBuffer(new Uint8Array(1 << 12));
     this.#index.fill(-1);
   }
 
@@ -144,9 +152,8 @@ export class Changes {
 
   /** The first two bytes of the key. */
   #bucket(entry: number): number {
-    const at = this.#keyAt[entry];
-    const second = this.#keyBytes[entry] > 1 ? this.bytes[at + 1] : 0;
-    return this.bytes[at] << 8 | second;
+    const word = this.words[this.#keyWord[entry]];
+    return (word & 0xff) << 8 | word >>> 8 & 0xff;
   }
 
   #sortRange(order: Uint32Array, from: number, to: number): void {
@@ -169,7 +176,7 @@ export class Changes {
 
   #compare(a: number, b: number): number {
     const bytes = this.bytes;
-    const aAt = this.#keyAt[a], bAt = this.#keyAt[b];
+    const aAt = this.keyAt(a), bAt = this.keyAt(b);
     const aBytes = this.#keyBytes[a], bBytes = this.#keyBytes[b];
     const shared = Math.min(aBytes, bBytes);
     for (let i = 0; i < shared; i++) {
@@ -180,11 +187,7 @@ export class Changes {
   }
 
   #setValue(entry: number, value: Uint8Array | undefined): void {
-    const large = this.#large.get(entry);
-    if (large !== undefined) {
-      this.#large.delete(entry);
-      this.#largeBytes -= large.length;
-    }
+    if (this.#largeBytes > 0) this.#dropLarge(entry);
     if (value === undefined) {
       this.#valueBytes[entry] = DELETED;
       return;
@@ -194,68 +197,105 @@ export class Changes {
       this.#large.set(entry, value.slice());
       this.#largeBytes += value.length;
     } else {
-      this.#valueAt[entry] = this.#copy(value);
+      this.#valueWord[entry] = this.#length >> 2;
+      this.#place(value);
+      this.#length += align4(value.length);
     }
   }
 
-  #copy(from: Uint8Array): number {
-    const at = this.#length, end = at + from.length;
-    if (end > this.bytes.length) {
-      const longer = new Uint8Array(Math.max(end, 2 * this.bytes.length));
-      longer.set(this.bytes.subarray(0, at));
-      this.bytes = longer;
-    }
-    const to = this.bytes;
-    if (from.length > 64) to.set(from, at);
-    else for (let i = 0; i < from.length; i++) to[at + i] = from[i];
-    this.#length = end;
-    return at;
+  #dropLarge(entry: number): void {
+    const large = this.#large.get(entry);
+    if (large === undefined) return;
+    this.#large.delete(entry);
+    this.#largeBytes -= large.length;
   }
 
-  /** Where the key is in the index, or where it would go. */
-  #slot(key: Uint8Array): number {
-    const mask = this.#index.length - 1;
-    for (let i = this.#hash(key) & mask;; i = (i + 1) & mask) {
-      const entry = this.#index[i];
-      if (entry < 0 || this.#isKey(entry, key)) return i;
+  /**
+   * Puts a key behind all bytes held, where it stays if it is a new one.
+   *
+   * @returns A hash of it.
+   */
+  #stage(key: Uint8Array): number {
+    this.#place(key);
+    const words = this.words, end = this.#length + key.length + 3 >> 2;
+    let hash = this.#seed ^ key.length;
+    for (let i = this.#length >> 2; i < end; i++) {
+      hash = Math.imul(hash ^ words[i], 0x85ebca6b);
+      hash ^= hash >>> 15;
+    }
+    return hash;
+  }
+
+  /** Copies bytes behind all that are held, and zeros to a multiple of four. */
+  #place(from: Uint8Array): void {
+    const at = this.#length, length = from.length;
+    if (at + length + 4 > this.bytes.length) this.#grow(at + length + 4);
+    const words = this.words, whole = length & ~3;
+    let word = at >> 2;
+    if (length > 256) {
+      this.bytes.set(from, at);
+      word += whole >> 2;
+    } else {
+      for (let i = 0; i < whole; i += 4) {
+        words[word++] = from[i] | from[i + 1] << 8 | from[i + 2] << 16 |
+          from[i + 3] << 24;
+      }
+    }
+    if (whole === length) return;
+    let last = 0;
+    for (let i = length - 1; i >= whole; i--) last = last << 8 | from[i];
+    words[word] = last;
+  }
+
+  #grow(bytes: number): void {
+    const longer = new Uint8Array(Math.max(bytes, 2 * this.bytes.length));
+    longer.set(this.bytes.subarray(0, this.#length));
+    this.#setBuffer(longer);
+  }
+
+  #setBuffer(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.words = new Uint32Array(bytes.buffer, 0, bytes.length >> 2);
+  }
+
+  /** Where the staged key is in the index, or where it would go. */
+  #slot(hash: number, keyBytes: number): number {
+    const index = this.#index, mask = index.length - 1;
+    for (let i = (hash ^ hash >>> 13) & mask;; i = (i + 1) & mask) {
+      const entry = index[i];
+      if (entry < 0 || this.#isStaged(entry, keyBytes)) return i;
     }
   }
 
-  #isKey(entry: number, key: Uint8Array): boolean {
-    if (this.#keyBytes[entry] !== key.length) return false;
-    const at = this.#keyAt[entry], bytes = this.bytes;
-    for (let i = key.length - 1; i >= 0; i--) {
-      if (bytes[at + i] !== key[i]) return false;
+  /** Whether an entry has the staged key. */
+  #isStaged(entry: number, keyBytes: number): boolean {
+    if (this.#keyBytes[entry] !== keyBytes) return false;
+    const words = this.words, at = this.#keyWord[entry];
+    const staged = this.#length >> 2;
+    for (let i = (keyBytes + 3 >> 2) - 1; i >= 0; i--) {
+      if (words[at + i] !== words[staged + i]) return false;
     }
     return true;
-  }
-
-  #hash(key: Uint8Array): number {
-    let hash = this.#seed;
-    for (let i = 0; i < key.length; i++) {
-      hash = Math.imul(hash ^ key[i], 0x01000193);
-    }
-    hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
-    return hash ^ (hash >>> 13);
   }
 
   #growIndex(): void {
     this.#index = new Int32Array(4 * this.#index.length).fill(-1);
     for (let entry = 0; entry < this.#count; entry++) {
-      this.#index[this.#slot(this.key(entry))] = entry;
+      const key = this.key(entry);
+      this.#index[this.#slot(this.#stage(key), key.length)] = entry;
     }
   }
 
   #growEntries(): void {
     const size = 2 * this.#keyBytes.length;
-    this.#keyAt = grown(new Float64Array(size), this.#keyAt);
+    this.#keyWord = grown(new Uint32Array(size), this.#keyWord);
     this.#keyBytes = grown(new Uint16Array(size), this.#keyBytes);
-    this.#valueAt = grown(new Float64Array(size), this.#valueAt);
+    this.#valueWord = grown(new Uint32Array(size), this.#valueWord);
     this.#valueBytes = grown(new Int32Array(size), this.#valueBytes);
   }
 }
 
-function grown<T extends Float64Array | Uint16Array | Int32Array>(
+function grown<T extends Uint32Array | Uint16Array | Int32Array>(
   longer: T,
   list: T,
 ): T {

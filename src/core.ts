@@ -4,7 +4,7 @@
 // reader, and the checks of arguments.
 
 import type { Scheme } from "@stemma/verify";
-import { checkKey } from "./changes.ts";
+import { Changes, checkKey } from "./changes.ts";
 import { UsedUpError } from "./errors.ts";
 import { encodeProof } from "./prove.ts";
 import type { Storage } from "./store/storage.ts";
@@ -24,6 +24,8 @@ export class Core {
   /** Bytes of pending writes that a session holds before it applies them. */
   readonly absorbBytes: number;
   isClosed = false;
+  /** Memory of an ended session for the next one: fresh memory costs time. */
+  #spare: Changes | undefined;
 
   constructor(storage: Storage) {
     this.storage = storage;
@@ -34,6 +36,19 @@ export class Core {
       ABSORB_BYTES_MAX,
       Math.max(1 << 16, frameCount * pageBytes / 16),
     );
+  }
+
+  /** An empty set of changes. */
+  takeChanges(): Changes {
+    const changes = this.#spare ?? new Changes();
+    this.#spare = undefined;
+    return changes;
+  }
+
+  /** Takes back what an ended session no longer uses. */
+  giveBack(changes: Changes): void {
+    changes.clear();
+    this.#spare = changes;
   }
 
   /** Refuses everything after `close()`. */

@@ -42,7 +42,7 @@ export interface SessionOptions {
 export class Session {
   readonly #core: Core;
   readonly #base: Version;
-  readonly #changes: Changes = new Changes();
+  readonly #changes: Changes;
   readonly #reads: Changes | undefined;
   /** All writes, for the witness. */
   readonly #writes: Changes | undefined;
@@ -58,6 +58,7 @@ export class Session {
   constructor(core: Core, base: Version, options: SessionOptions) {
     this.#core = core;
     this.#base = base;
+    this.#changes = core.takeChanges();
     if (options.witness) {
       this.#reads = new Changes();
       this.#writes = new Changes();
@@ -163,6 +164,7 @@ export class Session {
     const witness = this.#witness(version);
     this.#working = undefined;
     this.#isOpen = false;
+    this.#core.giveBack(this.#changes);
     this.#core.storage.versions.release(base);
     return new Prepared(
       this.#core,
@@ -177,7 +179,7 @@ export class Session {
   discard(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#changes.clear();
+    this.#core.giveBack(this.#changes);
     if (this.#core.isClosed) return;
     const { versions } = this.#core.storage;
     if (this.#working !== undefined) versions.release(this.#working);

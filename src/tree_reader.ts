@@ -288,7 +288,7 @@ export class VersionTree implements ProvableTree {
   readonly #pages: Pages;
   readonly #file: PageFile;
   readonly #tree: TreeRoot;
-  readonly #sums: U32Table = new U32Table(8);
+  readonly #sums: U32Table = new U32Table(8, 2);
   /** Where the handle located last lies. */
   #page = 0;
   #frame = 0;

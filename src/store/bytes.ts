@@ -27,8 +27,15 @@ export function viewOf(bytes: Uint8Array): DataView {
 
 /** Writes into a buffer that grows. */
 export class ByteWriter {
-  #bytes: Uint8Array = new Uint8Array(256);
+  #bytes: Uint8Array;
+  #view: DataView;
   #length = 0;
+
+  /** @param expected Bytes that fit before the buffer grows. */
+  constructor(expected = 256) {
+    this.#bytes = new Uint8Array(expected);
+    this.#view = viewOf(this.#bytes);
+  }
 
   /** Bytes written. */
   get length(): number {
@@ -60,6 +67,23 @@ export class ByteWriter {
     this.#length = start + length;
   }
 
+  /** Appends bytes that begin at a word: byte `at` of `from`'s memory. */
+  fromWords(from: Uint32Array, at: number, length: number): void {
+    this.#reserve(length);
+    const view = this.#view, start = this.#length, whole = length & ~3;
+    let word = at >> 2;
+    for (let i = 0; i < whole; i += 4) {
+      view.setUint32(start + i, from[word++], true);
+    }
+    if (whole < length) {
+      let last = from[word];
+      for (let i = whole; i < length; i++, last >>>= 8) {
+        this.#bytes[start + i] = last;
+      }
+    }
+    this.#length = start + length;
+  }
+
   /** What was written: a view, valid until the next write. */
   done(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
@@ -76,6 +100,7 @@ export class ByteWriter {
     const longer = new Uint8Array(Math.max(need, 2 * this.#bytes.length));
     longer.set(this.done());
     this.#bytes = longer;
+    this.#view = viewOf(longer);
   }
 }
 

@@ -27,13 +27,15 @@ export interface Spool {
 /** Encoded batches of changes. */
 export class Payload {
   /** Where changes are appended. */
-  readonly tail: ByteWriter = new ByteWriter();
+  readonly tail: ByteWriter;
   readonly #spool: Spool;
   readonly #parts: { first: number; length: number; sum: Sum }[] = [];
   #bytes = 0;
 
-  constructor(spool: Spool) {
+  /** @param tail An empty writer. */
+  constructor(spool: Spool, tail: ByteWriter) {
     this.#spool = spool;
+    this.tail = tail;
   }
 
   /** Bytes of all changes. */

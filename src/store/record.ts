@@ -131,8 +131,18 @@ export function beginBatch(to: ByteWriter): void {
 /** Bytes in a larger array; a length of -1 means that there is no value. */
 export interface Slice {
   bytes: Uint8Array;
+  /** The same memory as words, where the bytes begin at one. */
+  words: Uint32Array | undefined;
   at: number;
   length: number;
+}
+
+/** Words of a slice up to here are copied one by one. */
+const SHORT_BYTES = 256;
+
+function writeSlice(to: ByteWriter, { bytes, words, at, length }: Slice): void {
+  if (words === undefined || length > SHORT_BYTES) to.bytes(bytes, at, length);
+  else to.fromWords(words, at, length);
 }
 
 /** Appends one changed key. */
@@ -146,11 +156,11 @@ export function writeEntry(
   const hasNew = value.length >= 0, hasOld = old.length >= 0;
   to.byte((hasNew ? HAS_NEW : 0) | (hasOld ? HAS_OLD : 0));
   if (rule.fixedBytes === 0) to.byte(key.length);
-  to.bytes(key.bytes, key.at, key.length);
+  writeSlice(to, key);
   if (hasNew) to.varint(value.length);
   if (hasOld) to.varint(old.length);
-  if (hasNew) to.bytes(value.bytes, value.at, value.length);
-  if (hasOld) to.bytes(old.bytes, old.at, old.length);
+  if (hasNew) writeSlice(to, value);
+  if (hasOld) writeSlice(to, old);
 }
 
 /** Where a batch begins in the log. */

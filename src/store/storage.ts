@@ -38,6 +38,7 @@ import type { Header } from "./header.ts";
 import type { HistoryEntry } from "./history.ts";
 import { CommitLog, stagingBytes } from "./log.ts";
 import { PageFile, type PoolChecksum } from "./page_file.ts";
+import { ByteWriter } from "./bytes.ts";
 import { Payload } from "./payload.ts";
 import {
   COMMIT,
@@ -125,6 +126,8 @@ export class Storage {
   #sinceCheckpoint = { bytes: 0, commits: 0 };
   #poison: PoisonedError | undefined;
   #checkpointError: unknown;
+  /** Memory of a logged payload for the next one. */
+  #spareTail: ByteWriter | undefined;
   /** A record that found no room may still lie behind the log's end. */
   #hasPartial = false;
 
@@ -167,7 +170,9 @@ export class Storage {
       header.versionId + 1,
       {
         free: (first, count) => this.free(first, count),
-        retire: (page, count) => count === 1 && this.pool.retire(page),
+        retire: (first, count) => {
+          for (let i = 0; i < count; i++) this.pool.retire(first + i);
+        },
       },
     );
     this.#writer = new Writer(
@@ -285,11 +290,13 @@ export class Storage {
 
   /** A place for a version's changes on their way to the log. */
   payload(version: Version): Payload {
+    const tail = this.#spareTail ?? new ByteWriter();
+    this.#spareTail = undefined;
     return new Payload({
       spool: (bytes, sum) => this.#writer.spool(version, bytes, sum),
       unspool: (first, length, sum, into) =>
         this.file.readExtent(first, length, sum, into),
-    });
+    }, tail);
   }
 
   /** Applies changes to a version that is not committed. */
@@ -471,6 +478,8 @@ export class Storage {
       log.push(encodeRecordHeader({ kind, previousRoot, ...state }));
       payload.copyTo(log);
       log.finish();
+      payload.tail.clear();
+      this.#spareTail = payload.tail;
     } catch (error) {
       this.#abandon(error);
       throw error;

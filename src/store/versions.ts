@@ -22,7 +22,16 @@ export class PageRuns {
     return this.#length / 3;
   }
 
+  /** Appends a run; one that continues the last one becomes a part of it. */
   push(first: number, count: number, birth: number): void {
+    const last = this.#length - 3, data = this.#data;
+    if (
+      last >= 0 && data[last] + data[last + 1] === first &&
+      data[last + 2] === birth
+    ) {
+      data[last + 1] += count;
+      return;
+    }
     if (this.#length === this.#data.length) {
       const longer = new Float64Array(2 * this.#length);
       longer.set(this.#data);

@@ -35,7 +35,12 @@ const SHARED_PART_FRAMES = 4096;
 /** Changes from which on waking the second thread pays. */
 const SHARED_CHANGES_MIN = 256;
 
-const ABSENT: Slice = { bytes: new Uint8Array(0), at: 0, length: -1 };
+const ABSENT: Slice = {
+  bytes: new Uint8Array(0),
+  words: undefined,
+  at: 0,
+  length: -1,
+};
 
 /** Turns changes into pages. */
 export class Writer implements EditHost {
@@ -50,8 +55,11 @@ export class Writer implements EditHost {
   readonly #keepsPrefixFree: boolean;
   readonly #quarter: number;
   readonly #reference: Uint8Array = new Uint8Array(OVERFLOW_RECORD_BYTES);
+  readonly #referenceWords: Uint32Array = new Uint32Array(
+    this.#reference.buffer,
+  );
   readonly #stored: Stored = {
-    bytes: this.#reference,
+    words: this.#referenceWords,
     at: 0,
     length: 0,
     overflow: false,
@@ -114,6 +122,7 @@ export class Writer implements EditHost {
     } finally {
       if (isShared) this.#second!.end();
       // After a failure too: a checkpoint writes no page that is held.
+      this.#edit.end();
       this.#pool.unpinAll();
     }
   }
@@ -187,12 +196,14 @@ export class Writer implements EditHost {
 
   #start(): void {
     const { tree, id } = this.#version;
-    this.#edit.start(tree, id, this.#changes.bytes);
+    const { bytes, words } = this.#changes;
+    this.#edit.start(tree, id, bytes, words);
   }
 
   #finish(): void {
     this.#pass.run(this.#edit.extended, this.#changes.bytes);
     this.#version.tree = this.#edit.root();
+    this.#edit.end();
     this.#pool.unpinAll();
   }
 
@@ -220,10 +231,12 @@ export class Writer implements EditHost {
     const { pages } = this.#pool, old = this.#old;
     if (pages.isOverflow(f, n)) {
       old.bytes = readValue(pages, this.#file, f, n);
+      old.words = undefined;
       old.at = 0;
       old.length = old.bytes.length;
     } else {
       old.bytes = pages.u8;
+      old.words = pages.u32;
       old.at = pages.valueAt(f, n);
       old.length = pages.valueBytes(f, n);
     }
@@ -235,6 +248,7 @@ export class Writer implements EditHost {
     const changes = this.#changes, entry = this.#entry;
     const key = this.#key, value = this.#value;
     key.bytes = changes.bytes;
+    key.words = changes.words;
     key.at = changes.keyAt(entry);
     key.length = changes.keyBytes(entry);
     changes.locate(entry, value);
@@ -247,13 +261,13 @@ export class Writer implements EditHost {
     const length = changes.valueBytes(entry);
     const key = keyRecordBytes(this.#rule, changes.keyBytes(entry));
     if (length <= this.#quarter - key) {
-      stored.bytes = changes.bytes;
+      stored.words = changes.words;
       stored.at = changes.valueAt(entry);
       stored.length = length;
       stored.overflow = false;
     } else {
       this.#writeExtent(changes.value(entry)!);
-      stored.bytes = this.#reference;
+      stored.words = this.#referenceWords;
       stored.at = 0;
       stored.length = OVERFLOW_RECORD_BYTES;
       stored.overflow = true;
@@ -270,7 +284,7 @@ export class Writer implements EditHost {
     this.#file.writeExtent(first, value, sum);
     const { digestAt, pages } = this.#pool;
     this.#hasher.digest(value, digestAt);
-    const words = new Uint32Array(this.#reference.buffer);
+    const words = this.#referenceWords;
     words[0] = value.length;
     words[1] = first;
     words[2] = version.id >>> 0;
@@ -285,7 +299,7 @@ export class Writer implements EditHost {
   /** The store holds the value already: its new extent is not needed. */
   #dropExtent(): void {
     if (!this.#stored.overflow) return;
-    const words = new Uint32Array(this.#reference.buffer);
+    const words = this.#referenceWords;
     const count = this.#file.extentPages(words[0]);
     this.#version.unused.push(words[1], count, this.#version.id);
   }

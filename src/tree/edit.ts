@@ -22,7 +22,14 @@
 
 import type { Scheme } from "@stemma/verify";
 import { KeyPrefixError } from "../errors.ts";
-import { bitAt, keyRecordBytes, partAt, PREFIX, SAME } from "./keys.ts";
+import {
+  bitAt,
+  keyRecordBytes,
+  partAt,
+  partWords,
+  PREFIX,
+  SAME,
+} from "./keys.ts";
 import {
   align4,
   AT_GARBAGE,
@@ -58,8 +65,11 @@ export const STEM_BITS = 248;
 
 /** One value as it goes into a page. */
 export interface Stored {
-  /** Bytes behind the key: the value, or an overflow reference. */
-  bytes: Uint8Array;
+  /**
+   * Memory of what goes behind the key: the value, or an overflow reference. It
+   * begins at a word and is padded with zeros to the next.
+   */
+  words: Uint32Array;
   at: number;
   length: number;
   overflow: boolean;
@@ -75,7 +85,10 @@ export class TreeEdit {
   /** Where nodes flagged EXTEND stood: home cell → depth + 4096 * key offset. */
   readonly extended: Map<number, number> = new Map();
   readonly #path: EditPath;
+  /** Words of a key, where all have one length; else 0. */
+  readonly #fixedWords: number;
   #keys: Uint8Array = new Uint8Array(0);
+  #keyWords: Uint32Array = new Uint32Array(0);
   #lastAt = -1;
   #lastBytes = 0;
   #lastDepth = 0;
@@ -85,6 +98,7 @@ export class TreeEdit {
     this.#pages = pool.pages;
     this.#family = scheme.family;
     this.#host = host;
+    this.#fixedWords = pool.pages.rule.fixedBytes + 3 >> 2;
     this.#minFill = Math.floor((pool.pageBytes - PAGE_HEADER_BYTES) * 5 / 16);
     this.#path = new EditPath(pool, host);
   }
@@ -100,18 +114,32 @@ export class TreeEdit {
    * @param root The tree to change.
    * @param birth Id of the version being made.
    * @param keys The bytes that key offsets refer to, unchanged until the end.
+   * @param words The same bytes. Keys of a fixed length begin at a word and are
+   *   padded with zeros to the next.
    */
-  start(root: TreeRoot, birth: number, keys: Uint8Array): void {
+  start(
+    root: TreeRoot,
+    birth: number,
+    keys: Uint8Array,
+    words: Uint32Array,
+  ): void {
     this.pool.unpinAll();
     this.extended.clear();
     this.#path.start(root, birth);
     this.#keys = keys;
+    this.#keyWords = words;
     this.#lastAt = -1;
   }
 
   /** The tree as it stands; its hash is good after the hashing pass. */
   root(): TreeRoot {
     return this.#path.root();
+  }
+
+  /** Ends a part, whether or not it came to its end. */
+  end(): void {
+    this.#path.end(0);
+    this.#lastAt = -1;
   }
 
   /**
@@ -160,15 +188,16 @@ export class TreeEdit {
 
   /** Remembers how far the path matches the key, for the next seek. */
   #partFrom(at: number, length: number, f: number, n: number): number {
-    const pages = this.#pages;
-    const depth = partAt(
-      this.#keys,
-      at,
-      length,
-      pages.u8,
-      pages.keyAt(f, n),
-      pages.keyBytes(f, n),
-    );
+    const pages = this.#pages, other = pages.keyAt(f, n);
+    const depth = this.#fixedWords > 0
+      ? partWords(
+        this.#keyWords,
+        at >> 2,
+        pages.u32,
+        other >> 2,
+        this.#fixedWords,
+      )
+      : partAt(this.#keys, at, length, pages.u8, other, pages.keyBytes(f, n));
     this.#lastAt = at;
     this.#lastBytes = length;
     this.#lastDepth = depth === SAME ? DEPTH_NONE : Math.max(depth, 0);
@@ -209,14 +238,10 @@ export class TreeEdit {
   /** Deepest level of the last path that lies on the key's path too. */
   #sharedLevel(at: number, length: number): number {
     if (this.#lastAt < 0) return 0;
-    let shared = partAt(
-      this.#keys,
-      at,
-      length,
-      this.#keys,
-      this.#lastAt,
-      this.#lastBytes,
-    );
+    const keys = this.#keys, words = this.#keyWords, last = this.#lastAt;
+    let shared = this.#fixedWords > 0
+      ? partWords(words, at >> 2, words, last >> 2, this.#fixedWords)
+      : partAt(keys, at, length, keys, last, this.#lastBytes);
     if (shared < 0) shared = shared === SAME ? DEPTH_NONE : 0;
     if (shared > this.#lastDepth) shared = this.#lastDepth;
     let level = this.#path.top;
@@ -237,22 +262,30 @@ export class TreeEdit {
     length: number,
     value: Stored,
   ): void {
-    const pages = this.#pages, u8 = pages.u8;
+    const pages = this.#pages, { u8, u32 } = pages;
     const bytes = this.#recordBytes(length, value);
     const heap = pages.allocateHeap(f, bytes);
     const record = f + heap;
     const to = record + keyRecordBytes(pages.rule, length);
-    // Both parts are padded with zeros to whole words.
-    pages.u32[(to >> 2) - 1] = 0;
-    if (value.length > 0) pages.u32[(record + bytes >> 2) - 1] = 0;
-    if (pages.keyShift === 1) u8[record] = length;
-    copyBytes(this.#keys, at, u8, record + pages.keyShift, length);
-    copyBytes(value.bytes, value.at, u8, to, value.length);
+    if (this.#fixedWords > 0) {
+      copyWords(this.#keyWords, at >> 2, u32, record >> 2, this.#fixedWords);
+    } else {
+      // Padded with zeros to whole words.
+      u32[(to >> 2) - 1] = 0;
+      u8[record] = length;
+      for (let i = 0; i < length; i++) u8[record + 1 + i] = this.#keys[at + i];
+    }
+    this.#copyValue(value, to);
     const i = metaAt(f, n);
     pages.u16[i] = TERMINAL << KIND_SHIFT | DIRTY |
       (value.overflow ? OVERFLOW : 0);
     pages.u16[i + 1] = heap;
     pages.u16[i + 2] = value.overflow ? 0 : value.length;
+  }
+
+  #copyValue(value: Stored, to: number): void {
+    const count = align4(value.length) >> 2;
+    copyWords(value.words, value.at >> 2, this.#pages.u32, to >> 2, count);
   }
 
   /** The first terminal of a tree. */
@@ -277,10 +310,11 @@ export class TreeEdit {
     if (!value.overflow && pages.valueBytes(f, n) !== value.length) {
       return false;
     }
-    for (let i = 0; i < value.length; i++) {
+    const a = at >> 2, b = value.at >> 2, end = align4(value.length) >> 2;
+    for (let i = 0; i < end; i++) {
       // Of overflow references, length and value hash count, not the place.
-      if (value.overflow && i === 4) i = OVERFLOW_HASH_AT;
-      if (pages.u8[at + i] !== value.bytes[value.at + i]) return false;
+      if (value.overflow && i === 1) i = OVERFLOW_HASH_AT >> 2;
+      if (pages.u32[a + i] !== value.words[b + i]) return false;
     }
     return true;
   }
@@ -293,11 +327,7 @@ export class TreeEdit {
     const bytes = this.#recordBytes(length, value);
     const before = pages.recordBytes(f, n);
     if (bytes === before && pages.isOverflow(f, n) === value.overflow) {
-      const to = pages.valueAt(f, n);
-      if (value.length > 0) {
-        pages.u32[(to + align4(value.length) >> 2) - 1] = 0;
-      }
-      copyBytes(value.bytes, value.at, pages.u8, to, value.length);
+      this.#copyValue(value, pages.valueAt(f, n));
       if (!value.overflow) pages.u16[i + 2] = value.length;
     } else {
       if (!this.#ensureRoom(level, 0, bytes)) return false;
@@ -637,18 +667,14 @@ export class TreeEdit {
   }
 }
 
-function copyBytes(
-  from: Uint8Array,
+function copyWords(
+  from: Uint32Array,
   at: number,
-  to: Uint8Array,
+  to: Uint32Array,
   toAt: number,
-  length: number,
+  count: number,
 ): void {
-  if (length > 64) {
-    to.set(from.subarray(at, at + length), toAt);
-    return;
-  }
-  for (let i = 0; i < length; i++) to[toAt + i] = from[at + i];
+  for (let i = 0; i < count; i++) to[toAt + i] = from[at + i];
 }
 
 function prefixError(relation: number): KeyPrefixError {

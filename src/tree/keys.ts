@@ -48,6 +48,30 @@ export function bitAt(bytes: Uint8Array, at: number, depth: number): number {
 }
 
 /**
+ * Depth of the first bit in which two keys of one length differ, or
+ * {@linkcode SAME}. Both begin at a word and are padded with zeros to the next.
+ *
+ * @param a Memory of the first key, as little-endian words.
+ * @param aWord Index of its first word.
+ * @param count Words that each of them takes.
+ */
+export function partWords(
+  a: Uint32Array,
+  aWord: number,
+  b: Uint32Array,
+  bWord: number,
+  count: number,
+): number {
+  for (let i = 0; i < count; i++) {
+    const difference = a[aWord + i] ^ b[bWord + i];
+    if (difference === 0) continue;
+    const shift = 31 - Math.clz32(difference & -difference) & 24;
+    return (i << 5) + shift + Math.clz32(difference >>> shift & 0xff) - 24;
+  }
+  return SAME;
+}
+
+/**
  * Depth of the first bit in which two keys differ, or {@linkcode SAME},
  * {@linkcode PREFIX}, {@linkcode EXTENSION}.
  */

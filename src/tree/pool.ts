@@ -92,11 +92,10 @@ export class PagePool {
   readonly #free: number[] = [];
   readonly #rule: KeyRule;
   /** Checksums of written pages that a parent may not know yet. */
-  readonly #checksums: U32Table = new U32Table(64);
+  readonly #checksums: U32Table = new U32Table(64, 2);
   readonly #sum: Uint32Array = new Uint32Array(2);
   #staging: Uint8Array | undefined;
   #clock = 0;
-  #touched = 0;
   #epoch = 1;
   #pinned = 0;
   #unwritten = 0;
@@ -141,7 +140,7 @@ export class PagePool {
     this.#framePage = new Uint32Array(this.frameCount);
     this.#frameState = new Uint8Array(this.frameCount);
     this.#framePin = new Uint32Array(this.frameCount);
-    this.#frames = new U32Table(this.frameCount);
+    this.#frames = new U32Table(this.frameCount, 1);
     for (let i = this.frameCount - 1; i >= 0; i--) this.#free.push(i);
   }
 
@@ -242,23 +241,6 @@ export class PagePool {
     }
   }
 
-  /**
-   * Reads a byte of every cache line of a page that is about to be walked and
-   * copied: the loads overlap, those of the walk would wait for each other.
-   */
-  prefetch(f: number): void {
-    const { u32 } = this.pages;
-    const end = f + this.pageBytes >> 2;
-    let sum = 0;
-    for (let i = f >> 2; i < end; i += 16) sum ^= u32[i];
-    this.#touched = sum;
-  }
-
-  /** What {@linkcode prefetch} read, so that the reads are not optimised away. */
-  get touched(): number {
-    return this.#touched;
-  }
-
   /** Lets go of a frame before the others. */
   unpin(f: number): void {
     const frame = this.#frame(f);
@@ -276,15 +258,33 @@ export class PagePool {
     return f;
   }
 
-  /** Copies the page at `from` to a new frame as page `page`. */
-  copy(from: number, page: number, birth: number): number {
-    const f = this.#takeNew(page);
+  /**
+   * Copies a page to a frame that is no page yet: one to work on, which
+   * {@linkcode adopt} makes a page and {@linkcode unstage} gives back.
+   */
+  stage(from: number): number {
+    this.pin(from);
+    const f = this.#offset(this.#takeFrame());
+    this.unpin(from);
     this.pages.u8.copyWithin(f, from, from + this.pageBytes);
+    return f;
+  }
+
+  /** Makes a staged frame page `page` of a version. */
+  adopt(f: number, page: number, birth: number): void {
+    if (this.#frames.find(page) >= 0) throw inUse(page);
+    const frame = this.#frame(f);
+    this.#framePage[frame] = page;
+    this.#frames.set(page, frame);
     this.#setUnwritten(f);
     this.pages.u32[f >> 2] = page;
     this.pages.setBirth(f, birth);
     this.pin(f);
-    return f;
+  }
+
+  /** Gives back a staged frame. */
+  unstage(f: number): void {
+    this.#release(this.#frame(f));
   }
 
   /** Reads a cached page anew, unless storage does not have it. */
@@ -473,6 +473,16 @@ export class PagePool {
 
   /** A frame for a page, in the table. */
   #take(page: number): number {
+    const frame = this.#takeFrame();
+    // Referenced when found again: pages read once must not push out the
+    // upper levels, which every path meets.
+    this.#framePage[frame] = page;
+    this.#frames.set(page, frame);
+    return this.#offset(frame);
+  }
+
+  /** A frame that holds nothing, in no table. */
+  #takeFrame(): number {
     let frame = this.#free.pop();
     if (frame === undefined) {
       frame = this.#evict();
@@ -486,12 +496,9 @@ export class PagePool {
         );
       }
     }
-    // Referenced when found again: pages read once must not push out the
-    // upper levels, which every path meets.
-    this.#framePage[frame] = page;
+    this.#framePage[frame] = 0;
     this.#frameState[frame] = 0;
-    this.#frames.set(page, frame);
-    return this.#offset(frame);
+    return frame;
   }
 
   /** Gives up one page that storage has, by the clock; -1 when there is none. */
@@ -500,6 +507,7 @@ export class PagePool {
     for (let i = 0; i < 2 * count; i++) {
       const frame = this.#clock;
       this.#clock = frame + 1 === count ? 0 : frame + 1;
+      if (this.#framePage[frame] === 0) continue;
       if ((state[frame] & UNWRITTEN) !== 0) continue;
       if (this.#framePin[frame] === this.#epoch) continue;
       if ((state[frame] & REFERENCED) !== 0) {

@@ -1,9 +1,11 @@
 // This module is browser compatible.
 //
 // Open-addressing hash tables from non-zero u32 keys to numbers, on typed
-// arrays: page number to frame, page number to checksum. Linear probing with
-// backward-shift deletion, so there are no tombstones and no rehash while the
-// size stays.
+// arrays: page number to frame, page number to checksum. Pages that are made
+// together have numbers that follow each other and are used together, so
+// sixteen neighbours share a place: a walk in key order finds most of them in
+// cache lines that it has just had. Backward-shift deletion, so there are no
+// tombstones and no rehash while the size stays.
 
 /** Mixes a u32 (finalizer of MurmurHash3). */
 function mix(key: number): number {
@@ -12,21 +14,34 @@ function mix(key: number): number {
   return key ^ (key >>> 16);
 }
 
-/** Words of a slot: key, two values, one spare, so that a slot is aligned. */
-const WORDS = 4;
+/** Slot of a key, before it is cut to the table's size: neighbours stay so. */
+function home(key: number): number {
+  return mix(key >>> 4) << 4 | key & 15;
+}
 
-/** A map from u32 keys (not 0) to a pair of u32 values. */
+/** Slots from one probe to the next: odd, so that probes meet every slot. */
+const STEP = 17;
+/** Undoes a multiplication by `STEP`, modulo 2^32. */
+const STEP_INVERSE = 0xf0f0f0f1;
+
+/** A map from u32 keys (not 0) to one or two u32 values. */
 export class U32Table {
-  #slots: Uint32Array;
+  #words: Uint32Array;
   #mask: number;
+  /** Slots are 2 or 4 words: a key and its values, aligned. */
+  readonly #shift: number;
   #size = 0;
 
-  /** @param expected Entries that fit before the table grows. */
-  constructor(expected: number) {
+  /**
+   * @param expected Entries that fit before the table grows.
+   * @param values Values of an entry: 1 or 2.
+   */
+  constructor(expected: number, values: 1 | 2) {
     let slots = 16;
     while (slots < 2 * expected) slots *= 2;
-    this.#slots = new Uint32Array(WORDS * slots);
-    this.#mask = WORDS * slots - 1;
+    this.#shift = values;
+    this.#words = new Uint32Array(slots << values);
+    this.#mask = slots - 1;
   }
 
   /** Entries in the table. */
@@ -34,76 +49,81 @@ export class U32Table {
     return this.#size;
   }
 
-  /** Slot of a key, or -1. Valid until the next change. */
+  /** Place of an entry, or -1. Valid until the next change. */
   find(key: number): number {
-    const slots = this.#slots, mask = this.#mask;
-    let i = mix(key) * WORDS & mask;
-    for (;;) {
-      const at = slots[i];
-      if (at === key) return i;
+    const words = this.#words, mask = this.#mask, shift = this.#shift;
+    for (let slot = home(key) & mask;; slot = slot + STEP & mask) {
+      const at = words[slot << shift];
+      if (at === key) return slot << shift;
       if (at === 0) return -1;
-      i = (i + WORDS) & mask;
     }
   }
 
-  /** First value in a slot. */
-  first(slot: number): number {
-    return this.#slots[slot + 1];
+  /** First value of the entry at a place. */
+  first(place: number): number {
+    return this.#words[place + 1];
   }
 
-  /** Second value in a slot. */
-  second(slot: number): number {
-    return this.#slots[slot + 2];
+  /** Second value of the entry at a place. */
+  second(place: number): number {
+    return this.#words[place + 2];
   }
 
   /** Adds or replaces an entry. */
   set(key: number, first: number, second = 0): void {
-    if (2 * WORDS * (this.#size + 1) > this.#slots.length) this.#grow();
-    const slots = this.#slots, mask = this.#mask;
-    let i = mix(key) * WORDS & mask;
-    while (slots[i] !== 0 && slots[i] !== key) i = (i + WORDS) & mask;
-    if (slots[i] === 0) this.#size++;
-    slots[i] = key;
-    slots[i + 1] = first;
-    slots[i + 2] = second;
+    if (2 * (this.#size + 1) > this.#mask + 1) this.#grow();
+    const words = this.#words, mask = this.#mask, shift = this.#shift;
+    let slot = home(key) & mask;
+    for (;; slot = slot + STEP & mask) {
+      const at = words[slot << shift];
+      if (at === key) break;
+      if (at !== 0) continue;
+      this.#size++;
+      break;
+    }
+    const i = slot << shift;
+    words[i] = key;
+    words[i + 1] = first;
+    if (shift === 2) words[i + 2] = second;
   }
 
   /** Removes an entry when it is there. */
   delete(key: number): void {
-    let hole = this.find(key);
-    if (hole < 0) return;
-    const slots = this.#slots, mask = this.#mask;
+    const words = this.#words, mask = this.#mask, shift = this.#shift;
+    const place = this.find(key);
+    if (place < 0) return;
     this.#size--;
-    for (
-      let i = (hole + WORDS) & mask;
-      slots[i] !== 0;
-      i = (i + WORDS) & mask
-    ) {
-      const home = mix(slots[i]) * WORDS & mask;
+    let hole = place >> shift;
+    for (let slot = hole + STEP & mask;; slot = slot + STEP & mask) {
+      const at = words[slot << shift];
+      if (at === 0) break;
       // The entry may move back only if its home does not lie behind the hole.
-      if (((i - home) & mask) < ((i - hole) & mask)) continue;
-      slots[hole] = slots[i];
-      slots[hole + 1] = slots[i + 1];
-      slots[hole + 2] = slots[i + 2];
-      hole = i;
+      if (steps(home(at), slot, mask) < steps(hole, slot, mask)) continue;
+      words.copyWithin(hole << shift, slot << shift, (slot + 1) << shift);
+      hole = slot;
     }
-    slots[hole] = 0;
+    words[hole << shift] = 0;
   }
 
   /** Removes everything. */
   clear(): void {
     if (this.#size === 0) return;
-    this.#slots.fill(0);
+    this.#words.fill(0);
     this.#size = 0;
   }
 
   #grow(): void {
-    const slots = this.#slots;
-    this.#slots = new Uint32Array(2 * slots.length);
-    this.#mask = 2 * slots.length - 1;
+    const words = this.#words, step = 1 << this.#shift;
+    this.#words = new Uint32Array(2 * words.length);
+    this.#mask = 2 * this.#mask + 1;
     this.#size = 0;
-    for (let i = 0; i < slots.length; i += WORDS) {
-      if (slots[i] !== 0) this.set(slots[i], slots[i + 1], slots[i + 2]);
+    for (let i = 0; i < words.length; i += step) {
+      if (words[i] !== 0) this.set(words[i], words[i + 1], words[i + 2]);
     }
   }
+}
+
+/** Probes from one slot to another. */
+function steps(from: number, to: number, mask: number): number {
+  return Math.imul(to - from, STEP_INVERSE) & mask;
 }

@@ -40,10 +40,14 @@ class DenoFile implements StorageFile {
   #file: Deno.FsFile;
   #name: string;
   #closed = false;
+  readonly #reopen: () => Deno.FsFile;
+  /** A second handle: one that is being flushed takes no other call. */
+  #flusher: Deno.FsFile | undefined;
 
-  constructor(file: Deno.FsFile, name: string) {
+  constructor(file: Deno.FsFile, name: string, reopen: () => Deno.FsFile) {
     this.#file = file;
     this.#name = name;
+    this.#reopen = reopen;
   }
 
   read(buffer: Uint8Array, position: number): number {
@@ -105,14 +109,33 @@ class DenoFile implements StorageFile {
     }
   }
 
+  async flushInBackground(): Promise<void> {
+    checkOpen(this.#closed, this.#name);
+    try {
+      this.#flusher ??= this.#openFlusher();
+      await this.#flusher.syncData();
+    } catch (cause) {
+      throw this.#translate(cause, "flush");
+    }
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     try {
+      this.#flusher?.close();
       this.#file.close();
     } catch (cause) {
       throw this.#translate(cause, "close");
     }
+  }
+
+  #openFlusher(): Deno.FsFile {
+    const file = this.#reopen();
+    const { ino, dev } = this.#file.statSync(), again = file.statSync();
+    if (again.ino === ino && again.dev === dev) return file;
+    file.close();
+    throw refuse(this.#name, "flush", "it was replaced while it was open");
   }
 
   #translate(
@@ -154,7 +177,8 @@ class DenoFsBackend implements StorageBackend {
       { operation, file },
       () => openPlain(this.#path(file), file, options.create),
     );
-    return new DenoFile(handle, file);
+    const reopen = (): Deno.FsFile => openPlain(this.#path(file), file, false);
+    return new DenoFile(handle, file, reopen);
   }
 
   // deno-lint-ignore require-await

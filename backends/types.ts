@@ -85,6 +85,12 @@ export interface StorageFile {
    */
   flush(): void | Promise<void>;
   /**
+   * As {@linkcode flush}, with the same promise, but without blocking the
+   * caller's thread. Other calls may be made before it is done. Left out where
+   * the host has no such thing, or where `flush` is asynchronous anyway.
+   */
+  flushInBackground?(): Promise<void>;
+  /**
    * Gives the handle back. Does not flush: what was not flushed may be gone when
    * the file is opened again. Calling it again does nothing. When it throws, the
    * handle is closed all the same.

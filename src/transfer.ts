@@ -12,7 +12,7 @@ import type { Snapshot } from "./snapshot.ts";
 import { ByteWriter } from "./store/bytes.ts";
 import { META_BYTES_MAX } from "./store/header.ts";
 import { VALUE_BYTES_MAX } from "./tree/layout.ts";
-import { sameBytes } from "./store/storage.ts";
+import { sameBytes } from "./store/bytes.ts";
 
 /** "STMEXP" and the version of the format. */
 const MAGIC = [0x53, 0x54, 0x4d, 0x45, 0x58, 0x50, 0, 1];

@@ -11,8 +11,16 @@
 // * The job's words are written while the ticket is closed, so a swap that
 //   succeeds was made with the words of its own job.
 // * DONE counts finished parts; the first thread returns when it has them all.
+//
+// Besides parts of a list that the first thread waits for there are groups: whole
+// sequences of lists that it writes down and goes on without. Whoever is free
+// takes the next group and runs its lists in their order; the groups must not
+// depend on each other. They lie in a queue region, a table of SLOTS places
+// first, and the same words of a group stay until all groups are done:
+//
+// * POSTED, TAKEN and ENDED count groups. A group is taken by compare-and-swap.
 
-import { placeConstants } from "./kernel.ts";
+import { type KernelFunction, placeConstants } from "./kernel.ts";
 import { MAILBOX_AT, SECOND_AT } from "./kernel_layout.ts";
 import { KERNEL_STREAM } from "./kernel_stream.ts";
 import type { WasmHasher } from "./wasm_hasher.ts";
@@ -21,6 +29,7 @@ import type { WasmHasher } from "./wasm_hasher.ts";
 const READY = 0, AWAKE = 1, TICKET = 2, DONE = 3;
 // From here on: kernel, list, entries, entries of a part, parts, bytes of a part.
 const JOB = 4;
+const POSTED = 10, TAKEN = 11, ENDED = 12;
 const MAILBOX_WORDS = 16;
 
 const PART_BITS = 12;
@@ -33,6 +42,12 @@ const PART_VALUES_MIN = 64;
 const WAKE_PARTS = 8;
 /** The longest that a worker may take over one part, in milliseconds. */
 const ANSWER_MS_MAX = 30_000;
+/** Groups that can wait at a time: a power of two. */
+const SLOTS = 256;
+/** Words of a group's script for each list: kernel, list, entries. */
+const CALL_WORDS = 3;
+/** Bytes of the pool for groups that wait. */
+export const QUEUE_BYTES: number = 1 << 19;
 /** Looks at the mailbox before the first thread yields its processor. */
 const SPINS_MAX = 20_000;
 
@@ -42,6 +57,8 @@ export interface SecondThreadSetup {
   readonly memory: WebAssembly.Memory;
   readonly base: number;
   readonly mailbox: number;
+  /** Offset of the queue region. */
+  readonly queue: number;
 }
 
 /** The part of a worker's global scope that is used. */
@@ -56,13 +73,16 @@ interface WorkerScope {
  */
 function serve(scope: WorkerScope): void {
   scope.onmessage = ({ data }) => {
-    const { module, memory, base, mailbox } = data;
+    const { module, memory, base, mailbox, queue } = data;
     const words = new Int32Array(memory.buffer, mailbox, 16);
+    const all = new Int32Array(memory.buffer);
     const { exports } = new WebAssembly.Instance(module, {
       env: { memory, base },
     });
     const kernels = Object.values(exports) as ((...n: number[]) => void)[];
     const [READY, AWAKE, TICKET, DONE] = [0, 1, 2, 3];
+    const [POSTED, TAKEN, ENDED] = [10, 11, 12];
+    const SLOTS = 256;
     const SPINS_MAX = 100_000; // About a millisecond.
     Atomics.store(words, READY, 1);
     // 0: sleep, 1: work, 2: stop.
@@ -77,6 +97,19 @@ function serve(scope: WorkerScope): void {
       const kernel = words[4], list = words[5], count = words[6];
       const size = words[7], parts = words[8], partBytes = words[9];
       if (part === 0xfff || part >= parts) {
+        const group = Atomics.load(words, TAKEN);
+        if (
+          group !== Atomics.load(words, POSTED) &&
+          Atomics.compareExchange(words, TAKEN, group, group + 1) === group
+        ) {
+          spins = 0;
+          let at = all[(queue >> 2) + (group & SLOTS - 1)];
+          for (const end = at + 1 + 3 * all[at++]; at < end; at += 3) {
+            kernels[all[at]](all[at + 1], all[at + 2], 0);
+          }
+          Atomics.add(words, ENDED, 1);
+          Atomics.notify(words, ENDED);
+        }
         spins++;
         if (spins > SPINS_MAX) Atomics.compareExchange(words, AWAKE, 1, 0);
         continue;
@@ -123,12 +156,22 @@ export class SecondThread {
   #isAwake = false;
   #isClosed = false;
   #maySleep = true;
+  readonly #all: Int32Array;
+  readonly #kernels: readonly KernelFunction[];
+  /** Offset and size of the queue region; 0 bytes when there is none. */
+  readonly #queue: number;
+  readonly #queueBytes: number;
+  /** Where the queue region is free. */
+  #queueTop = 0;
+  /** The group that is being written down. */
+  #script: number[] | undefined;
 
   constructor(
     hasher: WasmHasher,
     memory: WebAssembly.Memory,
     reservedAt: number,
     worker: Worker,
+    queue: { at: number; bytes: number },
   ) {
     const mailbox = reservedAt + MAILBOX_AT;
     this.#hasher = hasher;
@@ -141,7 +184,18 @@ export class SecondThread {
     const base = reservedAt + SECOND_AT;
     placeConstants(hasher.compiled, memory, base);
     const module = hasher.compiled.module;
-    const setup: SecondThreadSetup = { module, memory, base, mailbox };
+    this.#all = new Int32Array(memory.buffer);
+    this.#kernels = names.map((name) => hasher.kernels[name]);
+    this.#queue = queue.at;
+    this.#queueBytes = queue.bytes;
+    this.#queueTop = queue.at + 4 * SLOTS;
+    const setup: SecondThreadSetup = {
+      module,
+      memory,
+      base,
+      mailbox,
+      queue: queue.at,
+    };
     worker.postMessage(setup);
     hasher.setListCall(
       (name, list, words, count) => this.#run(name, list, words, count),
@@ -168,6 +222,63 @@ export class SecondThread {
     Atomics.store(this.#words, AWAKE, 0);
   }
 
+  /**
+   * Begins to write a group down: until {@linkcode endGroup} batches are not
+   * run but become part of it. Their lists must lie in the region returned and
+   * must not depend on other groups.
+   *
+   * @param words Words of all its lists, and no less.
+   * @param calls Lists at most.
+   * @returns Offset of room for the lists, or 0 when there is none.
+   */
+  beginGroup(words: number, calls: number): number {
+    const bytes = 4 * (words + 1 + CALL_WORDS * calls);
+    if (!this.#isAwake || 4 * SLOTS + bytes > this.#queueBytes) return 0;
+    const waiting = this.#words[POSTED] - Atomics.load(this.#words, ENDED);
+    if (
+      waiting === SLOTS ||
+      this.#queueTop + bytes > this.#queue + this.#queueBytes
+    ) this.finishGroups();
+    this.#script = [];
+    const at = this.#queueTop;
+    this.#queueTop += 4 * words;
+    return at;
+  }
+
+  /** Ends a group: from now on anybody may run it. */
+  endGroup(): void {
+    const script = this.#script!, all = this.#all;
+    this.#script = undefined;
+    let at = this.#queueTop >> 2;
+    const group = this.#words[POSTED];
+    all[(this.#queue >> 2) + (group & SLOTS - 1)] = at;
+    all[at++] = script.length / CALL_WORDS;
+    all.set(script, at);
+    this.#queueTop = 4 * (at + script.length);
+    Atomics.store(this.#words, POSTED, group + 1);
+    this.#wake();
+  }
+
+  /** Returns when all groups have been run. */
+  finishGroups(): void {
+    const words = this.#words, all = this.#all;
+    const posted = words[POSTED];
+    for (;;) {
+      const group = Atomics.load(words, TAKEN);
+      if (group === posted) break;
+      const next = Atomics.compareExchange(words, TAKEN, group, group + 1);
+      if (next !== group) continue;
+      const at = all[(this.#queue >> 2) + (group & SLOTS - 1)];
+      for (let call = 0; call < all[at]; call++) {
+        const i = at + 1 + CALL_WORDS * call;
+        this.#kernels[all[i]](all[i + 1], all[i + 2], 0);
+      }
+      Atomics.add(words, ENDED, 1);
+    }
+    this.#await(ENDED, posted);
+    this.#queueTop = this.#queue + 4 * SLOTS;
+  }
+
   /** Stops the worker; the hasher goes on alone. Closing twice does nothing. */
   close(): void {
     if (this.#isClosed) return;
@@ -186,6 +297,10 @@ export class SecondThread {
 
   /** Runs a kernel over a list, both threads taking parts. */
   #run(name: string, list: number, words: number, count: number): void {
+    if (this.#script !== undefined) {
+      this.#script.push(this.#index.get(name)!, list, count);
+      return;
+    }
     const kernel = this.#hasher.kernels[name];
     const least = name === KERNEL_STREAM ? PART_VALUES_MIN : PART_ENTRIES_MIN;
     if (!this.#isAwake || count < 2 * least) return kernel(list, count, 0);
@@ -209,7 +324,7 @@ export class SecondThread {
       }
       ticket = this.#ticket();
     }
-    this.#awaitParts(parts);
+    this.#await(DONE, parts);
     Atomics.store(this.#words, TICKET, (this.#job << PART_BITS) | CLOSED);
   }
 
@@ -231,14 +346,17 @@ export class SecondThread {
   }
 
   /**
-   * Waits for the parts that the worker has taken. They are short; when one is
-   * not done soon, the worker is without a processor and may have this one.
+   * Waits for what the worker has taken. It is short; when it is not done
+   * soon, the worker is without a processor and may have this one.
+   *
+   * @param counter The word that counts what is done.
+   * @param all What it comes to.
    */
-  #awaitParts(parts: number): void {
+  #await(counter: number, all: number): void {
     let limit = 0;
     for (let spins = 1;; spins++) {
-      const done = Atomics.load(this.#words, DONE);
-      if (done === parts) return;
+      const done = Atomics.load(this.#words, counter);
+      if (done === all) return;
       if (spins < SPINS_MAX) continue;
       const now = performance.now();
       if (limit === 0) limit = now + ANSWER_MS_MAX;
@@ -246,14 +364,14 @@ export class SecondThread {
         this.close();
         throw new Error("Cannot hash a batch: the second thread is gone");
       }
-      this.#sleep(done);
+      this.#sleep(counter, done);
     }
   }
 
-  #sleep(done: number): void {
+  #sleep(counter: number, done: number): void {
     if (!this.#maySleep) return;
     try {
-      Atomics.wait(this.#words, DONE, done, 1);
+      Atomics.wait(this.#words, counter, done, 1);
     } catch {
       this.#maySleep = false; // A page's main thread may only spin.
     }
@@ -269,6 +387,8 @@ export class SecondThread {
  * @param reservedAt The offset that the hasher was made with.
  * @param worker A worker that calls {@linkcode serveSecondThread}; an inline one
  * when omitted.
+ * @param queue {@linkcode QUEUE_BYTES} of the pool for groups of batches; without
+ * them every batch is waited for.
  * @returns `undefined` when the memory is not shared or no worker can be made.
  */
 export function secondThread(
@@ -276,12 +396,13 @@ export function secondThread(
   memory: WebAssembly.Memory,
   reservedAt: number,
   worker?: Worker,
+  queue: { at: number; bytes: number } = { at: 0, bytes: 0 },
 ): SecondThread | undefined {
   const kind = Object.prototype.toString.call(memory.buffer);
   if (kind !== "[object SharedArrayBuffer]") return undefined;
   try {
     const used = worker ?? inlineWorker();
-    return new SecondThread(hasher, memory, reservedAt, used);
+    return new SecondThread(hasher, memory, reservedAt, used, queue);
   } catch {
     return undefined; // No workers here, or a policy against inline ones.
   }

@@ -43,6 +43,12 @@ export interface CheckpointPlace {
   readonly historyCount: number;
 }
 
+/** A checkpoint whose pages are written but need not be durable. */
+export interface PendingCheckpoint {
+  readonly head: Version;
+  readonly header: Header;
+}
+
 /** The parts of a store that checkpoints deal with. */
 export interface CheckpointParts {
   readonly pool: PagePool;
@@ -87,30 +93,52 @@ export class Checkpoints {
     return this.#newer.version;
   }
 
-  /**
-   * Makes a held version durable by a header; the hold passes to the header.
-   *
-   * @param flush Flushes the page file; what it throws is final.
-   */
-  async write(
-    place: CheckpointPlace,
-    flush: () => Promise<void>,
-  ): Promise<void> {
-    const { tree } = place.head, { pool } = this.#parts;
+  /** Writes the pages of a held version, and the map. */
+  begin(place: CheckpointPlace): PendingCheckpoint {
+    const { tree } = place.head, { pool, versions } = this.#parts;
     if (tree.page !== 0 && !isKnown(tree.sum)) {
       const sum = noSum();
       pool.writeTree(tree.page, sum);
       tree.sum = [sum[0], sum[1]];
     }
-    const map = this.#writeMap(place);
-    let durable: Durable;
+    this.#forgetChecksums();
+    const map = this.#writeMap(place), { head } = place;
+    const header: Header = {
+      ...this.#identity,
+      ...place,
+      ...map,
+      generation: this.#newer.generation + 1,
+      versionId: versions.nextId - 1,
+      pageCount: this.#parts.space.pageCount,
+      rootPage: head.tree.page,
+      rootDepth: head.tree.depth,
+      rootSum: Uint32Array.from(head.tree.sum),
+    };
+    return { head, header };
+  }
+
+  /**
+   * Makes what was begun durable by a header; the hold on the version passes
+   * to the header. Commits may be published meanwhile.
+   *
+   * @param flush Flushes the page file; what it throws is final.
+   */
+  async finish(
+    { head, header }: PendingCheckpoint,
+    flush: () => Promise<void>,
+  ): Promise<void> {
+    const { file } = this.#parts, faults = this.#faults;
+    const slot = faults.has("single-header-slot") ? 0 : 1 - this.#newer.slot;
     try {
-      durable = await this.#writeHeader(place, map, flush);
+      if (!faults.has("header-before-page-flush")) await flush();
+      file.writeHeader(slot, header);
+      await flush();
     } catch (error) {
-      this.#parts.free(map.mapPage, this.#parts.file.extentPages(map.mapBytes));
+      const { mapPage, mapBytes } = header;
+      this.#parts.free(mapPage, file.extentPages(mapBytes));
       throw error;
     }
-    this.#settle(durable);
+    this.#settle(durableOf(slot, header, head, file));
   }
 
   /** Cuts what nobody uses off the ends of both files. */
@@ -120,40 +148,6 @@ export class Checkpoints {
     file.shrink(space.pageCount);
     const size = this.#segments.trim();
     if (this.#log.size() > size) this.#log.truncate(size);
-  }
-
-  async #writeHeader(
-    place: CheckpointPlace,
-    map: MapReference,
-    flush: () => Promise<void>,
-  ): Promise<Durable> {
-    const { head, logPosition, windowStart } = place;
-    const { versions, space, file } = this.#parts, faults = this.#faults;
-    const slot = faults.has("single-header-slot") ? 0 : 1 - this.#newer.slot;
-    const generation = this.#newer.generation + 1;
-    const header: Header = {
-      ...this.#identity,
-      ...place,
-      ...map,
-      generation,
-      versionId: versions.nextId - 1,
-      pageCount: space.pageCount,
-      rootPage: head.tree.page,
-      rootDepth: head.tree.depth,
-      rootSum: Uint32Array.from(head.tree.sum),
-    };
-    if (!faults.has("header-before-page-flush")) await flush();
-    file.writeHeader(slot, header);
-    await flush();
-    return {
-      slot,
-      generation,
-      version: head,
-      logPosition,
-      windowStart,
-      mapPage: map.mapPage,
-      mapPages: file.extentPages(map.mapBytes),
-    };
   }
 
   /** Writes the map of free pages and live segments. */
@@ -197,7 +191,6 @@ export class Checkpoints {
       this.#releaseSlot(this.#older);
       this.#older = undefined;
     }
-    this.#forgetChecksums();
     const segments = this.#segments;
     // Whatever either header's segment table lists: the older one may be all
     // that is left, and its chain must not run into a segment used again.

@@ -86,8 +86,23 @@ export class StoreFile {
 
   /** Makes what was written durable. */
   flush(): void | Promise<void> {
+    return this.#flush(() => this.#file.flush());
+  }
+
+  /** Whether {@linkcode flushInBackground} leaves the thread to others. */
+  get canFlushInBackground(): boolean {
+    return this.#file.flushInBackground !== undefined;
+  }
+
+  /** The same, and leaves the thread to others where the backend can. */
+  flushInBackground(): void | Promise<void> {
+    const file = this.#file;
+    return this.#flush(() => file.flushInBackground?.() ?? file.flush());
+  }
+
+  #flush(flush: () => void | Promise<void>): void | Promise<void> {
     this.#counters.flushes++;
-    const done = this.#call("flush", undefined, () => this.#file.flush());
+    const done = this.#call("flush", undefined, flush);
     return done?.catch((error) => {
       throw this.#own("flush", undefined, error);
     });

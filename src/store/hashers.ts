@@ -9,7 +9,11 @@ import { UnsupportedError } from "../../backends/errors.ts";
 import { jsHasher } from "../hash/js_hasher.ts";
 import { type BatchHasher, countingHasher } from "../hash/ops.ts";
 import { RESERVED_BYTES, wasmHasher } from "../hash/wasm_hasher.ts";
-import { type SecondThread, secondThread } from "../hash/threads.ts";
+import {
+  QUEUE_BYTES,
+  type SecondThread,
+  secondThread,
+} from "../hash/threads.ts";
 import { xxh64 } from "../hash/xxh64.ts";
 import type { PagePool } from "../tree/pool.ts";
 import type { PoolChecksum } from "./page_file.ts";
@@ -44,8 +48,12 @@ export function wantsShared(scheme: Scheme, options: HasherOptions): boolean {
 const KERNEL_HASHES = ["blake3", "sha256", "blake2b-256"];
 
 /** Bytes of the pool that the hasher of a scheme needs for itself. */
-export function reservedBytes(scheme: Scheme, choice: HasherChoice): number {
-  return wantsWasm(scheme, choice) ? RESERVED_BYTES : 0;
+export function reservedBytes(
+  scheme: Scheme,
+  options: HasherOptions,
+): number {
+  if (!wantsWasm(scheme, options.choice)) return 0;
+  return RESERVED_BYTES + (wantsShared(scheme, options) ? QUEUE_BYTES : 0);
 }
 
 /** Whether the pool should be memory that kernels can work on. */
@@ -80,7 +88,13 @@ export function makeHashers(
       checksum: (at, length, low, high, out) =>
         hasher.checksum(at, length, low, high, out),
       second: wantsShared(scheme, options)
-        ? secondThread(hasher, pool.memory!, pool.reservedAt, options.worker)
+        ? secondThread(
+          hasher,
+          pool.memory!,
+          pool.reservedAt,
+          options.worker,
+          { at: pool.reservedAt + RESERVED_BYTES, bytes: QUEUE_BYTES },
+        )
         : undefined,
     };
   }

@@ -19,6 +19,9 @@ import {
   SLOT_BYTES,
 } from "./header.ts";
 
+/** Written bytes after which the disk is set to work on them. */
+const FLUSH_AHEAD_BYTES = 32 << 20;
+
 /** Checksum of bytes of the pool. */
 export type PoolChecksum = (
   offset: number,
@@ -35,6 +38,10 @@ export class PageFile implements PageIo {
   readonly #storeId: Sum;
   readonly #counters: Counters;
   readonly #pool: PoolChecksum | undefined;
+  /** Bytes written since the disk was set to work last. */
+  #written = 0;
+  /** Flushes ahead that are under way, or have failed. */
+  #ahead: Promise<unknown> | undefined;
 
   constructor(
     file: StoreFile,
@@ -61,6 +68,8 @@ export class PageFile implements PageIo {
 
   writePages(first: number, bytes: Uint8Array): void {
     this.#write(bytes, this.positionOf(first));
+    this.#written += bytes.length;
+    if (this.#written > FLUSH_AHEAD_BYTES) this.#flushAhead();
   }
 
   checksumFrame(page: number, f: number, out: Sum): void {
@@ -115,8 +124,24 @@ export class PageFile implements PageIo {
     if (this.#file.size() > size) this.#file.truncate(size);
   }
 
+  /** Makes pages and headers durable; other calls may come meanwhile. */
   flush(): void | Promise<void> {
-    return this.#file.flush();
+    this.#written = 0;
+    const ahead = this.#ahead;
+    if (ahead === undefined) return this.#file.flushInBackground();
+    return ahead.then(() => this.#file.flushInBackground());
+  }
+
+  /** Lets the disk write while more is written, where the backend can. */
+  #flushAhead(): void {
+    if (!this.#file.canFlushInBackground) return;
+    this.#written = 0;
+    const ahead = Promise.all([this.#ahead, this.#file.flushInBackground()]);
+    this.#ahead = ahead;
+    // A failure stays: whatever later flushes say, it must end writing.
+    ahead.then(() => {
+      if (this.#ahead === ahead) this.#ahead = undefined;
+    }, () => {});
   }
 
   #read(page: number, bytes: Uint8Array): void {

@@ -5,7 +5,7 @@
 // version is committed or dropped.
 
 import type { CommitLog } from "./log.ts";
-import { ByteWriter } from "./bytes.ts";
+import type { ByteWriter } from "./bytes.ts";
 import { noSum, type Sum } from "./sum.ts";
 
 /** Bytes kept in memory. */

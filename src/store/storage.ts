@@ -10,13 +10,19 @@ import { type Scheme, StemmaError } from "@stemma/verify";
 import { IoError, StorageFullError } from "../../backends/errors.ts";
 import type { StorageBackend, StorageLock } from "../../backends/types.ts";
 import type { Changes } from "../changes.ts";
-import { CorruptError, KeyPrefixError, PoisonedError } from "../errors.ts";
+import {
+  CorruptError,
+  KeyPrefixError,
+  PoisonedError,
+  UsedUpError,
+} from "../errors.ts";
 import type { BatchHasher } from "../hash/ops.ts";
 import type { SecondThread } from "../hash/threads.ts";
 import { type Counters, counters } from "../metrics.ts";
 import { type KeyRule, keyRule } from "../tree/keys.ts";
-import { PagePool } from "../tree/pool.ts";
-import { type CheckpointPlace, Checkpoints, treeOf } from "./checkpoints.ts";
+import type { PagePool } from "../tree/pool.ts";
+import { ByteWriter, sameBytes } from "./bytes.ts";
+import { Checkpoints, type PendingCheckpoint, treeOf } from "./checkpoints.ts";
 import type { Fault } from "./faults.ts";
 import type { StoreFile } from "./file.ts";
 import {
@@ -27,18 +33,11 @@ import {
   openFiles,
   refuseNames,
 } from "./files.ts";
-import {
-  type HasherOptions,
-  makeHashers,
-  reservedBytes,
-  wantsShared,
-  wantsWasm,
-} from "./hashers.ts";
+import { type HasherOptions, makeHashers } from "./hashers.ts";
 import type { Header } from "./header.ts";
 import type { HistoryEntry } from "./history.ts";
-import { CommitLog, stagingBytes } from "./log.ts";
-import { PageFile, type PoolChecksum } from "./page_file.ts";
-import { ByteWriter } from "./bytes.ts";
+import type { CommitLog } from "./log.ts";
+import { PageFile } from "./page_file.ts";
 import { Payload } from "./payload.ts";
 import {
   COMMIT,
@@ -47,7 +46,7 @@ import {
   RecordReader,
   ROLLBACK,
 } from "./record.ts";
-import { Segments } from "./segments.ts";
+import { makeLog, makePool } from "./regions.ts";
 import { Space } from "./space.ts";
 import { noSum, type Sum } from "./sum.ts";
 import { Version, Versions } from "./versions.ts";
@@ -121,6 +120,9 @@ export class Storage {
   #tipVersion: Version;
   #queue: Queued[] = [];
   #draining: Promise<void> | undefined;
+  /** A checkpoint whose pages are written and are being made durable. */
+  #checkpointing: Promise<void> | undefined;
+  #isAbandoned = false;
   #flushed = 0;
   #unflushed = 0;
   #sinceCheckpoint = { bytes: 0, commits: 0 };
@@ -428,6 +430,8 @@ export class Storage {
 
   /** Lets go of files and lock without writing anything. */
   async abandon(): Promise<void> {
+    this.#isAbandoned = true;
+    await this.#checkpointing;
     this.#second?.close();
     closeQuietly(this.#logFile);
     closeQuietly(this.#pagesFile);
@@ -547,7 +551,9 @@ export class Storage {
 
   /** Runs a step while nothing is published. */
   async #exclusively(step: () => Promise<void>): Promise<void> {
-    while (this.#draining !== undefined) await this.#draining;
+    while (this.#draining !== undefined || this.#checkpointing !== undefined) {
+      await (this.#draining ?? this.#checkpointing);
+    }
     // Not at once: what the step throws must find `#draining` set.
     const run = Promise.resolve().then(step).finally(() => {
       this.#draining = this.#queue.length > 0 ? this.#drain() : undefined;
@@ -591,55 +597,83 @@ export class Storage {
     this.listener?.published(state, steps > 0 ? ROLLBACK : COMMIT, stale);
   }
 
+  /**
+   * Begins a checkpoint when it is time. Commits go on while its pages become
+   * durable, unless that takes so long that the next one is due as well.
+   */
   async #checkpointWhenDue(): Promise<void> {
     const { bytes, commits } = this.#sinceCheckpoint;
-    const due = bytes >= this.#options.checkpointBytes ||
-      commits >= this.#options.checkpointCommits;
-    if (!due) return;
-    try {
-      await this.#checkpoint();
-      this.#checkpointError = undefined;
-    } catch (error) {
-      // The commits are safe in the log; the failure shows in metrics, and at
-      // the next write unless it was only a lack of room.
+    const { checkpointBytes, checkpointCommits } = this.#options;
+    const due = Math.max(bytes / checkpointBytes, commits / checkpointCommits);
+    if (due < 1 || (due < 2 && this.#checkpointing !== undefined)) return;
+    await this.#checkpointing;
+    // The commits are safe in the log; a failure shows in metrics, and at the
+    // next write unless it was only a lack of room.
+    const end = (error?: unknown): void => {
       this.#checkpointError = error;
+      this.#checkpointing = undefined;
+    };
+    try {
+      const pending = await this.#beginCheckpoint();
+      this.#checkpointing = this.#finishCheckpoint(pending).then(end, end);
+    } catch (error) {
+      end(error);
     }
   }
 
   async #checkpoint(): Promise<void> {
-    const head = this.versions.head;
-    this.versions.hold(head);
-    try {
-      await this.#writeCheckpoint(head);
-    } catch (error) {
-      this.versions.release(head);
-      if (poisons(error)) this.#setPoison(error);
-      throw error;
-    }
-    this.#guard(() => this.#checkpoints.shrink());
-    this.#sinceCheckpoint = { bytes: 0, commits: 0 };
-    this.counters.checkpoints++;
+    await this.#finishCheckpoint(await this.#beginCheckpoint());
   }
 
-  async #writeCheckpoint(head: Version): Promise<void> {
-    const { entry, meta } = this.head;
+  /** Flushes the log where needed and writes pages and map of the head. */
+  async #beginCheckpoint(): Promise<PendingCheckpoint> {
     this.#clearPartial();
-    const point: CheckpointPlace = {
-      head,
-      entry,
-      meta,
-      logPosition: this.#headEnd,
-      logSum: this.#headSum,
-      windowStart: this.#window.start,
-      historyCount: this.history().length - 1,
-    };
     if (this.#unflushed > 0 && !this.#faults.has("header-before-log")) {
       await this.#flushChecked(() => this.#flushLog(this.#tip.entry.sequence));
     }
-    await this.#checkpoints.write(
-      point,
-      () => this.#flushChecked(() => this.file.flush()),
-    );
+    const { entry, meta } = this.head, { head } = this.versions;
+    this.versions.hold(head);
+    try {
+      return this.#checkpoints.begin({
+        head,
+        entry,
+        meta,
+        logPosition: this.#headEnd,
+        logSum: this.#headSum,
+        windowStart: this.#window.start,
+        historyCount: this.history().length - 1,
+      });
+    } catch (error) {
+      this.#dropCheckpoint(head, error);
+      throw error;
+    }
+  }
+
+  /** Makes a begun checkpoint durable, and lets go of what it replaces. */
+  async #finishCheckpoint(pending: PendingCheckpoint): Promise<void> {
+    const since = this.#sinceCheckpoint;
+    this.#sinceCheckpoint = { bytes: 0, commits: 0 };
+    try {
+      await this.#checkpoints.finish(pending, async () => {
+        await this.#flushChecked(() => this.file.flush());
+        if (this.#isAbandoned) {
+          throw new UsedUpError("Cannot checkpoint: closed");
+        }
+        this.refuseWrites();
+      });
+    } catch (error) {
+      this.#sinceCheckpoint.bytes += since.bytes;
+      this.#sinceCheckpoint.commits += since.commits;
+      this.#dropCheckpoint(pending.head, error);
+      throw error;
+    }
+    this.#guard(() => this.#checkpoints.shrink());
+    this.counters.checkpoints++;
+  }
+
+  #dropCheckpoint(head: Version, error: unknown): void {
+    this.versions.release(head);
+    if (poisons(error)) this.#setPoison(error);
   }
 
   /** A failed flush leaves nothing that can be trusted, "full" or not. */
@@ -741,47 +775,4 @@ function poisons(error: unknown): boolean {
   return error instanceof StemmaError && !(error instanceof StorageFullError) &&
     !(error instanceof CorruptError) && !(error instanceof KeyPrefixError) &&
     !(error instanceof IoError && error.operation === "read");
-}
-
-function makeLog(
-  { log }: OpenFiles,
-  { segmentBytes, storeId }: Header,
-  { stagingAt, pages }: PagePool,
-  checksum: PoolChecksum,
-  shared: Counters,
-): CommitLog {
-  const end = stagingAt + stagingBytes(segmentBytes);
-  return new CommitLog(
-    log,
-    new Segments(log, segmentBytes, storeId),
-    storeId,
-    shared,
-    pages.u8.subarray(stagingAt, end),
-    (from, to, low, high, out) =>
-      checksum(stagingAt + from, to - from, low, high, out),
-  );
-}
-
-function makePool(
-  { pageBytes, segmentBytes }: Header,
-  { cacheBytes, scheme, hashing }: StorageOptions,
-  shared: Counters,
-): PagePool {
-  return new PagePool({
-    pageBytes,
-    cacheBytes,
-    rule: keyRule(scheme),
-    reservedBytes: reservedBytes(scheme, hashing.choice),
-    stagingBytes: stagingBytes(segmentBytes),
-    wasm: wantsWasm(scheme, hashing.choice),
-    shared: wantsShared(scheme, hashing),
-    counters: shared,
-  });
-}
-
-/** Whether two byte strings are equal. */
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

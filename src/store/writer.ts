@@ -30,8 +30,10 @@ import { readValue } from "./values.ts";
 const PART = 1 / 2;
 /** Frames after which a part is hashed, while it still is in the CPU's cache. */
 const PART_FRAMES = 512;
-/** The same with two threads, which need longer lists to share. */
-const SHARED_PART_FRAMES = 4096;
+/** The same with a second thread, which each part has to wait for. */
+const SHARED_PART_FRAMES = 512;
+/** Pages that the second thread gets to hash at a time. */
+const GROUP_PAGES = 16;
 /** Changes from which on waking the second thread pays. */
 const SHARED_CHANGES_MIN = 256;
 
@@ -72,6 +74,7 @@ export class Writer implements EditHost {
   #payload: Payload | undefined;
   #entry = 0;
   #isTold = false;
+  #isShared = false;
   #partFrames = PART_FRAMES;
 
   constructor(
@@ -90,7 +93,7 @@ export class Writer implements EditHost {
     this.#hasher = hasher;
     this.#rule = rule;
     this.#edit = new TreeEdit(pool, scheme, this);
-    this.#pass = new HashingPass(pool, hasher, scheme);
+    this.#pass = new HashingPass(pool, hasher, scheme, second);
     this.#keepsPrefixFree = rule.fixedBytes === 0;
     this.#quarter = Math.floor((pool.pageBytes - PAGE_HEADER_BYTES) / 4) -
       NODE_BYTES;
@@ -110,6 +113,7 @@ export class Writer implements EditHost {
     if (payload !== undefined) beginBatch(payload.tail);
     const isShared = changes.count >= SHARED_CHANGES_MIN &&
       (this.#second?.isReady ?? false);
+    this.#isShared = isShared;
     this.#partFrames = Math.min(
       isShared ? SHARED_PART_FRAMES : PART_FRAMES,
       this.#pool.frameCount * PART,
@@ -120,11 +124,16 @@ export class Writer implements EditHost {
       payload?.trim();
       return changed;
     } finally {
-      if (isShared) this.#second!.end();
+      if (isShared) this.#endSharing();
       // After a failure too: a checkpoint writes no page that is held.
       this.#edit.end();
       this.#pool.unpinAll();
     }
+  }
+
+  #endSharing(): void {
+    this.#second!.finishGroups();
+    this.#second!.end();
   }
 
   #applyAll(changes: Changes): number {
@@ -178,6 +187,10 @@ export class Writer implements EditHost {
     this.#replace(u32[i + 1], this.#file.extentPages(u32[i]), birth);
   }
 
+  reopen(): void {
+    if (this.#isShared) this.#second!.finishGroups();
+  }
+
   /** Writes bytes to pages that live and die with the version. */
   spool(version: Version, bytes: Uint8Array, sum: Uint32Array): number {
     const count = this.#file.extentPages(bytes.length);
@@ -214,6 +227,11 @@ export class Writer implements EditHost {
       this.#finish();
       if (pool.unwritten > pool.frameCount * PART) pool.writeBack();
       this.#start();
+    }
+    const { closed } = this.#edit;
+    if (closed.length >= GROUP_PAGES) {
+      if (this.#isShared) this.#pass.runLater(closed);
+      closed.length = 0;
     }
     this.#entry = entry;
     this.#isTold = false;

@@ -84,6 +84,11 @@ export class TreeEdit {
   readonly #host: EditHost;
   /** Where nodes flagged EXTEND stood: home cell → depth + 4096 * key offset. */
   readonly extended: Map<number, number> = new Map();
+  /**
+   * Pages that this part changed and will not come back to, whether it is one of
+   * the lowest or not; the owner may take them out.
+   */
+  readonly closed: number[] = [];
   readonly #path: EditPath;
   /** Words of a key, where all have one length; else 0. */
   readonly #fixedWords: number;
@@ -138,6 +143,7 @@ export class TreeEdit {
 
   /** Ends a part, whether or not it came to its end. */
   end(): void {
+    this.closed.length = 0;
     this.#path.end(0);
     this.#lastAt = -1;
   }
@@ -243,10 +249,17 @@ export class TreeEdit {
       ? partWords(words, at >> 2, words, last >> 2, this.#fixedWords)
       : partAt(keys, at, length, keys, last, this.#lastBytes);
     if (shared < 0) shared = shared === SAME ? DEPTH_NONE : 0;
+    const parted = shared;
     if (shared > this.#lastDepth) shared = this.#lastDepth;
-    let level = this.#path.top;
-    while (level > 0 && this.#path.rootDepth(level) > shared) level--;
-    this.#path.end(level);
+    const path = this.#path;
+    let level = path.top;
+    for (; level > 0 && path.rootDepth(level) > shared; level--) {
+      // Between the join above and its root, the key would go into the page.
+      if (path.isChanged(level) && path.depthAbove(level) >= parted) {
+        this.closed.push(path.frames[level]);
+      }
+    }
+    path.end(level);
     return level;
   }
 
@@ -528,6 +541,9 @@ export class TreeEdit {
     const pages = this.#pages, f = this.#path.frames[level];
     const nodes = pages.liveNodes(f), heap = pages.heapLive(f);
     if (!this.#ensureRoom(level - 1, nodes, heap)) return false;
+    // The way of a key that is gone may lead into a closed page.
+    this.closed.length = 0;
+    this.#host.reopen();
     const g = this.#path.frames[level - 1], entry = this.#path.entries[level];
     const flags = pages.u16[metaAt(g, entry)] & (DIRTY | EXTEND);
     const parent = pages.parent(g, entry);

@@ -22,6 +22,7 @@ import {
 import { STEM_BITS } from "./edit.ts";
 import { bitAt } from "./keys.ts";
 import {
+  AT_SLOTS,
   CHILD,
   DEPTH_MASK,
   DIRTY,
@@ -37,6 +38,15 @@ import type { PagePool } from "./pool.ts";
 
 /** Levels that a tree can have: 255-byte keys, and one for stems. */
 const LEVELS = 2048 + 1;
+
+/** Runs batches while the edit goes on: `SecondThread`. */
+export interface LaterBatches {
+  /** Room for the lists of a group of batches, which are not run at once; or 0. */
+  beginGroup(words: number, calls: number): number;
+  endGroup(): void;
+  /** Returns when all groups have been run. */
+  finishGroups(): void;
+}
 
 /** A growing list of u32 words. */
 class Words {
@@ -71,8 +81,19 @@ export class HashingPass {
   #stackTop = 0;
   #extended: ReadonlyMap<number, number> = new Map();
   #keys: Uint8Array = new Uint8Array(0);
+  readonly #later: LaterBatches | undefined;
+  /** Where a group's next list goes; 0: lists are run at once. */
+  #listTop = 0;
+  /** Deepest level of the entries. */
+  #deepest = 0;
 
-  constructor(pool: PagePool, hasher: BatchHasher, scheme: Scheme) {
+  constructor(
+    pool: PagePool,
+    hasher: BatchHasher,
+    scheme: Scheme,
+    later?: LaterBatches,
+  ) {
+    this.#later = later;
     this.#pool = pool;
     this.#pages = pool.pages;
     this.#hasher = hasher;
@@ -91,8 +112,43 @@ export class HashingPass {
     this.#extended = extended;
     this.#keys = keys;
     const anchor = this.#pool.anchorAt;
+    this.#later?.finishGroups();
     this.#visitAll(anchor, 0, hashAt(anchor, 0), -1);
     this.#execute();
+  }
+
+  /**
+   * Begins to hash what is dirty in pages that the running part of an edit will
+   * not come back to; {@linkcode run} waits for it. Root nodes are left to it, as
+   * their hashes lie in pages above, and so are pages above dirty ones.
+   */
+  runLater(frames: readonly number[]): void {
+    for (const f of frames) {
+      if (!this.#isLowest(f)) continue;
+      const u16 = this.#pages.u16, i = metaAt(f, this.#pages.root(f));
+      if (u16[i] >> KIND_SHIFT !== JOIN || (u16[i] & DIRTY) === 0) continue;
+      this.#pushDirty(f, i);
+      this.#visitPushed();
+    }
+    const values = this.#values.length, leaves = this.#leaves.length;
+    this.#listTop = this.#later!.beginGroup(
+      values + leaves + this.#pairs.length,
+      values / 3 + this.#deepest + 3,
+    );
+    this.#execute();
+    if (this.#listTop > 0) this.#later!.endGroup();
+    this.#listTop = 0;
+  }
+
+  /** Whether a page can be hashed by itself. */
+  #isLowest(f: number): boolean {
+    const u16 = this.#pages.u16;
+    for (let n = u16[f + AT_SLOTS >> 1] - 1; n >= 0; n--) {
+      const meta = u16[metaAt(f, n)];
+      if ((meta & EXTEND) !== 0) return false;
+      if (meta >> KIND_SHIFT === CHILD && (meta & DIRTY) !== 0) return false;
+    }
+    return true;
   }
 
   /**
@@ -111,6 +167,10 @@ export class HashingPass {
   #visitAll(f: number, n: number, home: number, above: number): void {
     this.#stackTop = 0;
     this.#visit(f, n, home, above);
+    this.#visitPushed();
+  }
+
+  #visitPushed(): void {
     while (this.#stackTop > 0) {
       const stack = this.#stack;
       this.#stackTop -= 4;
@@ -184,11 +244,16 @@ export class HashingPass {
         this.#liftAll(home, depth - 1, above, this.#keyBelow(f, n));
       }
     }
-    if ((u16[metaAt(f, left)] & (DIRTY | EXTEND)) !== 0) {
-      this.#push(f, left, leftHome, depth);
-    }
-    if ((u16[metaAt(f, right)] & (DIRTY | EXTEND)) !== 0) {
-      this.#push(f, right, rightHome, depth);
+    this.#pushDirty(f, i);
+  }
+
+  /** Goes on to what is flagged below the join whose meta is at `i`. */
+  #pushDirty(f: number, i: number): void {
+    const u16 = this.#pages.u16, depth = u16[i] & DEPTH_MASK;
+    for (let side = 1; side <= 2; side++) {
+      const n = u16[i + side];
+      if ((u16[metaAt(f, n)] & (DIRTY | EXTEND)) === 0) continue;
+      this.#push(f, n, hashAt(f, n), depth);
     }
   }
 
@@ -302,6 +367,7 @@ export class HashingPass {
       this.#levels = longer;
     }
     this.#levels[entry] = level;
+    if (level > this.#deepest) this.#deepest = level;
   }
 
   #value(at: number, length: number, out: number): void {
@@ -363,7 +429,7 @@ export class HashingPass {
     this.#batches(this.#leafOp, this.#leaves.data, 0, leaves);
     this.#leaves.length = 0;
     this.#sortByLevel();
-    for (let level = LEVELS - 1; level >= 0; level--) {
+    for (let level = this.#deepest; level >= 0; level--) {
       const from = this.#starts[level], to = this.#starts[level + 1];
       if (from === to) continue;
       const stem = this.#family === "eip7864" && level === STEM_BITS;
@@ -371,6 +437,7 @@ export class HashingPass {
       this.#batches(op, this.#sorted, from, to - from);
     }
     this.#pairs.length = 0;
+    this.#deepest = 0;
   }
 
   /** Counting sort of the entries: `#starts[level]` is where a level begins. */
@@ -381,10 +448,11 @@ export class HashingPass {
       this.#sorted = new Uint32Array(data.length);
     }
     const sorted = this.#sorted;
-    starts.fill(0);
+    const ends = this.#deepest + 1;
+    starts.fill(0, 0, ends + 1);
     for (let i = 0; i < entries; i++) starts[levels[i]]++;
     let sum = 0;
-    for (let level = 0; level <= LEVELS; level++) {
+    for (let level = 0; level <= ends; level++) {
       sum += starts[level];
       starts[level] = sum;
     }
@@ -399,6 +467,14 @@ export class HashingPass {
   /** Runs a list through the pool's list region. */
   #batches(op: number, list: Uint32Array, from: number, count: number): void {
     const words = OP_WORDS[op], { listAt, listBytes } = this.#pool;
+    if (this.#listTop > 0) {
+      const at = this.#listTop,
+        part = list.subarray(from * words, (from + count) * words);
+      this.#pages.u32.set(part, at >> 2);
+      this.#listTop += 4 * part.length;
+      this.#hasher.hashBatch(op, at, count);
+      return;
+    }
     const most = Math.floor(listBytes / 4 / words);
     for (let done = 0; done < count; done += most) {
       const part = Math.min(most, count - done);

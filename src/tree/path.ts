@@ -43,6 +43,8 @@ export interface EditHost {
   supersede(page: number, birth: number): void;
   /** A terminal is about to be changed or deleted. */
   before(f: number, n: number): void;
+  /** Pages that were closed are needed after all: nobody may work on them. */
+  reopen(): void;
 }
 
 /** Levels of pages from the anchor down. */
@@ -183,6 +185,11 @@ export class EditPath {
       pages.setChildPage(above, n, pages.pageOf(f));
     }
     if (this.#writable < level) this.#writable = level;
+  }
+
+  /** Whether a level's page has become this version's own. */
+  isChanged(level: number): boolean {
+    return level <= this.#writable;
   }
 
   /** Whether a frame holds a page of the version being made. */

@@ -11,6 +11,7 @@ import { CorruptError } from "../errors.ts";
 import { type Counters, counters } from "../metrics.ts";
 import type { KeyRule } from "./keys.ts";
 import {
+  AT_SLOTS,
   CHILD,
   DEPTH_MASK,
   DEPTH_NONE,
@@ -348,12 +349,13 @@ export class PagePool {
    * @returns Pages written.
    */
   writeBack(): number {
-    const order: number[] = [];
+    const sealed: number[] = [];
     for (let frame = 0; frame < this.frameCount; frame++) {
       if ((this.#frameState[frame] & UNWRITTEN) === 0) continue;
-      if (this.#framePin[frame] !== this.#epoch) order.push(frame);
+      if (this.#framePin[frame] !== this.#epoch) this.#seal(frame, sealed);
     }
-    return this.#write(order);
+    this.#write(sealed);
+    return sealed.length;
   }
 
   /**
@@ -363,26 +365,14 @@ export class PagePool {
    * @returns Pages written.
    */
   writeTree(root: number, sum: Uint32Array): number {
-    const order: number[] = [];
-    const stack = [root];
-    const pages = this.pages;
-    while (stack.length > 0) {
-      const page = stack.pop()!;
-      const f = this.peek(page);
-      if (f === 0 || !this.#isUnwritten(f)) continue;
-      if (order.length === this.#unwritten) throw inUse(page);
-      order.push(this.#frame(f));
-      for (let n = 0; n < this.#slots(f); n++) {
-        // A checksum may be known of a page whose write has failed.
-        if (pages.kind(f, n) === CHILD) stack.push(pages.childPage(f, n));
-      }
+    const sealed: number[] = [];
+    const f = this.peek(root);
+    if (f !== 0 && this.#isUnwritten(f)) this.#seal(this.#frame(f), sealed);
+    this.#write(sealed);
+    if (!this.checksumOf(root, sum)) {
+      throw new Error("unreachable: root page was not written");
     }
-    const written = this.#write(order);
-    const slot = this.#checksums.find(root);
-    if (slot < 0) throw new Error("unreachable: root page was not written");
-    sum[0] = this.#checksums.first(slot);
-    sum[1] = this.#checksums.second(slot);
-    return written;
+    return sealed.length;
   }
 
   /** Checksum of a written page that its parent does not know, if any. */
@@ -402,17 +392,8 @@ export class PagePool {
     return (f - this.#framesAt) / this.pageBytes;
   }
 
-  #slots(f: number): number {
-    return this.pages.u16[f + 14 >> 1];
-  }
-
   #isUnwritten(f: number): boolean {
     return (this.#frameState[this.#frame(f)] & UNWRITTEN) !== 0;
-  }
-
-  #isKnown(f: number, n: number): boolean {
-    const i = this.pages.record(f, n) >> 2;
-    return this.pages.u32[i + 1] !== 0 || this.pages.u32[i + 2] !== 0;
   }
 
   #setUnwritten(f: number): void {
@@ -521,27 +502,31 @@ export class PagePool {
     return -1;
   }
 
-  #write(frames: number[]): number {
-    for (const frame of frames) this.#seal(frame);
-    const pageOf = this.#framePage;
-    const ready = frames.filter((frame) =>
-      this.#checksums.find(pageOf[frame]) >= 0
-    );
-    ready.sort((a, b) => pageOf[a] - pageOf[b]);
+  #write(sealed: readonly number[]): void {
+    const frames = this.#inPageOrder(sealed);
     try {
-      this.#writeRuns(ready);
+      this.#writeRuns(frames);
     } catch (error) {
       // All of them count as unwritten: below a written page, all is written.
-      for (const frame of ready) this.#checksums.delete(pageOf[frame]);
+      for (const f of frames) this.#checksums.delete(this.#framePage[f]);
       throw error;
     }
-    for (const frame of ready) this.#frameState[frame] &= ~UNWRITTEN;
-    this.#unwritten -= ready.length;
-    return ready.length;
+    for (const frame of frames) this.#frameState[frame] &= ~UNWRITTEN;
+    this.#unwritten -= frames.length;
+  }
+
+  #inPageOrder(frames: readonly number[]): Uint32Array {
+    // Numbers sort many times faster than by a function.
+    const order = new Float64Array(frames.length);
+    for (let i = 0; i < order.length; i++) {
+      order[i] = this.#framePage[frames[i]] * this.frameCount + frames[i];
+    }
+    order.sort();
+    return Uint32Array.from(order, (place) => place % this.frameCount);
   }
 
   /** Writes frames in the order of their pages, neighbours in one call. */
-  #writeRuns(frames: number[]): void {
+  #writeRuns(frames: Uint32Array): void {
     const pageOf = this.#framePage;
     const perCall = Math.max(1, WRITE_BYTES_MAX / this.pageBytes);
     for (let i = 0; i < frames.length;) {
@@ -555,7 +540,7 @@ export class PagePool {
     }
   }
 
-  #writeRun(frames: number[], from: number, count: number): void {
+  #writeRun(frames: Uint32Array, from: number, count: number): void {
     const first = this.#framePage[frames[from]];
     let bytes = this.#view(this.#offset(frames[from]));
     if (count > 1) {
@@ -577,8 +562,10 @@ export class PagePool {
   /**
    * Fills in what a page's child entries do not know and computes its
    * checksum, children first. Skips a page with a pinned unwritten child.
+   *
+   * @param sealed Receives the frames that are ready to be written.
    */
-  #seal(start: number): void {
+  #seal(start: number, sealed: number[]): void {
     const stack = [start];
     while (stack.length > 0) {
       const frame = stack[stack.length - 1];
@@ -593,27 +580,32 @@ export class PagePool {
       if (stack.length > depth) continue;
       stack.pop();
       if (!complete) return;
-      const io = this.#io!;
-      io.checksumFrame(page, this.#offset(frame), this.#sum);
+      this.#io!.checksumFrame(page, this.#offset(frame), this.#sum);
       this.#checksums.set(page, this.#sum[0], this.#sum[1]);
+      sealed.push(frame);
     }
   }
 
   /** Pushes children to seal first; false when one of them may not be. */
   #fillChecksums(f: number, stack: number[]): boolean {
-    const pages = this.pages;
+    const { pages } = this,
+      { u16, u32 } = pages,
+      slots = u16[f + AT_SLOTS >> 1];
     let complete = true;
-    for (let n = 0; n < this.#slots(f); n++) {
-      if (pages.kind(f, n) !== CHILD || this.#isKnown(f, n)) continue;
-      const child = pages.childPage(f, n);
-      const slot = this.#checksums.find(child);
-      if (slot >= 0) {
-        const i = pages.record(f, n) >> 2;
-        pages.u32[i + 1] = this.#checksums.first(slot);
-        pages.u32[i + 2] = this.#checksums.second(slot);
+    for (let n = 0; n < slots; n++) {
+      const meta = metaAt(f, n);
+      if (u16[meta] >> KIND_SHIFT !== CHILD) continue;
+      const i = f + u16[meta + 1] >> 2, child = u32[i];
+      const place = this.#checksums.find(child);
+      if (place >= 0) {
+        u32[i + 1] = this.#checksums.first(place);
+        u32[i + 2] = this.#checksums.second(place);
         continue;
       }
-      const frame = this.#frame(this.peek(child));
+      // What is known may be of a write that has failed.
+      const below = this.peek(child);
+      if (below === 0 || !this.#isUnwritten(below)) continue;
+      const frame = this.#frame(below);
       if (this.#framePin[frame] === this.#epoch) complete = false;
       else stack.push(frame);
     }

@@ -1,0 +1,65 @@
+// This module is browser compatible.
+//
+// How the one block of memory of an open store is shared out: frames of pages,
+// the region that the hashers want, and the log's staging region.
+
+import type { Scheme } from "@stemma/verify";
+import type { Counters } from "../metrics.ts";
+import { keyRule } from "../tree/keys.ts";
+import { PagePool } from "../tree/pool.ts";
+import type { OpenFiles } from "./files.ts";
+import {
+  type HasherOptions,
+  reservedBytes,
+  wantsShared,
+  wantsWasm,
+} from "./hashers.ts";
+import type { Header } from "./header.ts";
+import { CommitLog, stagingBytes } from "./log.ts";
+import type { PoolChecksum } from "./page_file.ts";
+import { Segments } from "./segments.ts";
+
+/** What the pool depends on besides the store's header. */
+interface PoolChoices {
+  readonly scheme: Scheme;
+  readonly cacheBytes: number;
+  readonly hashing: HasherOptions;
+}
+
+/** The commit log, with its staging region in the pool. */
+export function makeLog(
+  { log }: OpenFiles,
+  { segmentBytes, storeId }: Header,
+  { stagingAt, pages }: PagePool,
+  checksum: PoolChecksum,
+  shared: Counters,
+): CommitLog {
+  const end = stagingAt + stagingBytes(segmentBytes);
+  return new CommitLog(
+    log,
+    new Segments(log, segmentBytes, storeId),
+    storeId,
+    shared,
+    pages.u8.subarray(stagingAt, end),
+    (from, to, low, high, out) =>
+      checksum(stagingAt + from, to - from, low, high, out),
+  );
+}
+
+/** The pool of a store, with the regions that hashers and the log want. */
+export function makePool(
+  { pageBytes, segmentBytes }: Header,
+  { cacheBytes, scheme, hashing }: PoolChoices,
+  shared: Counters,
+): PagePool {
+  return new PagePool({
+    pageBytes,
+    cacheBytes,
+    rule: keyRule(scheme),
+    reservedBytes: reservedBytes(scheme, hashing),
+    stagingBytes: stagingBytes(segmentBytes),
+    wasm: wantsWasm(scheme, hashing.choice),
+    shared: wantsShared(scheme, hashing),
+    counters: shared,
+  });
+}

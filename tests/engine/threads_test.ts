@@ -1,0 +1,89 @@
+// A store with a second thread has the roots of one without, batch for batch: it
+// hashes pages while others are being changed, and must never see one of those.
+
+import { assert, assertEquals } from "@std/assert";
+import { memoryBackend, open, type Stemma } from "../../mod.ts";
+import { amount, type Random, random } from "../_amount.ts";
+import { drawEntries, drawValue, KEY_KINDS } from "../oracle/mod.ts";
+import { commit, pageBytesMin, SCHEMES, type Write } from "./_store.ts";
+
+const ROUNDS = amount(6);
+/** Fewer changes than this are not worth waking a thread. */
+const CHANGES_MIN = 256;
+
+async function openWith(
+  threads: 1 | 2,
+  scheme: string,
+  draw: Random,
+): Promise<Stemma> {
+  const db = await open(memoryBackend(), {
+    scheme: SCHEMES[scheme],
+    threads,
+    cacheBytes: 8 << 20,
+    pageBytes: Math.max(pageBytesMin(SCHEMES[scheme]), draw.pick([512, 4096])),
+  });
+  const engine = threads === 2 ? "wasm-simd+threads" : "wasm-simd";
+  for (let i = 0; i < 2000 && db.metrics().hasher !== engine; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assertEquals(db.metrics().hasher, engine);
+  return db;
+}
+
+/** Fresh keys of one kind, new values for old keys, and deletes. */
+function drawBatch(
+  scheme: string,
+  keys: Map<string, Uint8Array>,
+  draw: Random,
+): Write[] {
+  const kind = draw.pick(KEY_KINDS), batch = new Map<string, Write>();
+  const deletes = draw.pick([0, 0, 0.1, 0.6]);
+  for (const [key, value] of drawEntries(scheme, kind, 1500, draw)) {
+    batch.set(key.toHex(), [key, value]);
+  }
+  for (const [text, key] of keys) {
+    if (!draw.chance(0.4)) continue;
+    const value = draw.chance(deletes) ? undefined : drawValue(scheme, draw);
+    batch.set(text, [key, value]);
+  }
+  for (const [text, [key, value]] of batch) {
+    if (value === undefined) keys.delete(text);
+    else keys.set(text, key);
+  }
+  return draw.shuffle([...batch.values()]);
+}
+
+/** Without keys that are prefixes of others, which commits refuse. */
+function isPrefixFree(
+  batch: readonly Write[],
+  keys: Iterable<string>,
+): boolean {
+  const all = [...keys, ...batch.map(([key]) => key.toHex())].sort();
+  return all.every((text, i) =>
+    i === 0 || text === all[i - 1] || !text.startsWith(all[i - 1])
+  );
+}
+
+for (const scheme of Object.keys(SCHEMES)) {
+  Deno.test(`a second thread changes no root under ${scheme}`, async () => {
+    const draw = random(`threads ${scheme}`);
+    await using one = await openWith(1, scheme, random("pages", 1));
+    await using two = await openWith(2, scheme, random("pages", 1));
+    let keys = new Map<string, Uint8Array>(), large = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const next = new Map(keys);
+      const batch = drawBatch(scheme, next, draw);
+      if (!isPrefixFree(batch, keys.keys())) continue;
+      keys = next;
+      if (batch.length >= CHANGES_MIN) large++;
+      await commit(one, batch);
+      await commit(two, batch);
+      assertEquals(two.root, one.root);
+    }
+    assert(large > ROUNDS / 3, `only ${large} batches were shared`);
+    // Pages that are dissolved after they were hashed may save or cost a few.
+    const [more, hashes] = [two, one].map((db) => db.metrics().hashes);
+    assert(Math.abs(more / hashes - 1) < 0.01, `${more} for ${hashes} hashes`);
+    await two.check();
+  });
+}

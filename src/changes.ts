@@ -26,6 +26,7 @@ export class Changes {
   #valueWord: Uint32Array = new Uint32Array(64);
   #valueBytes: Int32Array = new Int32Array(64);
   #index: Int32Array = new Int32Array(256).fill(-1);
+  #ends: Uint32Array = new Uint32Array(0);
   #large: Map<number, Uint8Array> = new Map();
   #largeBytes = 0;
   readonly #seed: number = (Math.random() * 2 ** 32) | 0;
@@ -134,30 +135,44 @@ export class Changes {
       this.#insertionSort(order, 0, count);
       return order;
     }
-    const starts = this.#bucketStarts();
-    const next = starts.slice();
-    for (let i = 0; i < count; i++) order[next[this.#bucket(i)]++] = i;
-    for (let b = 0; b + 1 < starts.length; b++) {
-      this.#sortRange(order, starts[b], starts[b + 1]);
+    // As many buckets as entries, or twice; up to two bytes of the keys.
+    const shift = Math.max(0, Math.clz32(count) - 16);
+    const ends = this.#placeInBuckets(order, shift);
+    for (let bucket = 0, from = 0; bucket < ends.length; bucket++) {
+      const to = ends[bucket];
+      if (to - from > 1) this.#sortRange(order, from, to);
+      from = to;
     }
     return order;
   }
 
-  #bucketStarts(): Uint32Array {
-    const starts = new Uint32Array((1 << 16) + 1);
-    for (let i = 0; i < this.#count; i++) starts[this.#bucket(i) + 1]++;
-    for (let b = 1; b < starts.length; b++) starts[b] += starts[b - 1];
-    return starts;
+  /**
+   * Counting sort by the first bits of the keys.
+   *
+   * @param shift How many of the first 16 bits are left out.
+   * @returns Where each bucket ends in `order`.
+   */
+  #placeInBuckets(order: Uint32Array, shift: number): Uint32Array {
+    const buckets = 1 << 16 - shift, count = this.#count;
+    if (this.#ends.length < buckets) this.#ends = new Uint32Array(buckets);
+    const ends = this.#ends.subarray(0, buckets).fill(0);
+    for (let i = 0; i < count; i++) ends[this.#prefix(i) >> shift]++;
+    for (let bucket = 0, sum = 0; bucket < buckets; bucket++) {
+      const size = ends[bucket];
+      ends[bucket] = sum;
+      sum += size;
+    }
+    for (let i = 0; i < count; i++) order[ends[this.#prefix(i) >> shift]++] = i;
+    return ends;
   }
 
-  /** The first two bytes of the key. */
-  #bucket(entry: number): number {
+  /** The first two bytes of a key. */
+  #prefix(entry: number): number {
     const word = this.words[this.#keyWord[entry]];
     return (word & 0xff) << 8 | word >>> 8 & 0xff;
   }
 
   #sortRange(order: Uint32Array, from: number, to: number): void {
-    if (to - from < 2) return;
     if (to - from <= SMALL_SORT) this.#insertionSort(order, from, to);
     else order.subarray(from, to).sort((a, b) => this.#compare(a, b));
   }

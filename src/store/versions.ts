@@ -14,43 +14,49 @@ import type { TreeRoot } from "../tree/edit.ts";
 
 /** A list of page runs: first page, count, id of the version that made them. */
 export class PageRuns {
-  #data: Float64Array = new Float64Array(12);
+  /** First page, count, and birth in two halves. */
+  #data: Uint32Array = new Uint32Array(16);
   #length = 0;
 
   /** Runs in the list. */
   get length(): number {
-    return this.#length / 3;
+    return this.#length / 4;
   }
 
   /** Appends a run; one that continues the last one becomes a part of it. */
   push(first: number, count: number, birth: number): void {
-    const last = this.#length - 3, data = this.#data;
+    const low = birth >>> 0, high = Math.floor(birth / 2 ** 32);
+    const end = this.#length, last = end - 4;
+    let data = this.#data;
     if (
       last >= 0 && data[last] + data[last + 1] === first &&
-      data[last + 2] === birth
+      data[last + 2] === low && data[last + 3] === high
     ) {
       data[last + 1] += count;
       return;
     }
-    if (this.#length === this.#data.length) {
-      const longer = new Float64Array(2 * this.#length);
-      longer.set(this.#data);
-      this.#data = longer;
+    if (end === data.length) {
+      data = new Uint32Array(4 * end);
+      data.set(this.#data);
+      this.#data = data;
     }
-    this.#data[this.#length++] = first;
-    this.#data[this.#length++] = count;
-    this.#data[this.#length++] = birth;
+    data[end] = first;
+    data[end + 1] = count;
+    data[end + 2] = low;
+    data[end + 3] = high;
+    this.#length = end + 4;
   }
 
   forEach(visit: (first: number, count: number, birth: number) => void): void {
-    for (let i = 0; i < this.#length; i += 3) {
-      visit(this.#data[i], this.#data[i + 1], this.#data[i + 2]);
+    const data = this.#data;
+    for (let i = 0; i < this.#length; i += 4) {
+      visit(data[i], data[i + 1], data[i + 2] + data[i + 3] * 2 ** 32);
     }
   }
 
   clear(): void {
     this.#length = 0;
-    this.#data = new Float64Array(12);
+    this.#data = new Uint32Array(16);
   }
 }
 

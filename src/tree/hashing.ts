@@ -84,6 +84,7 @@ export class HashingPass {
   readonly #later: LaterBatches | undefined;
   /** Where a group's next list goes; 0: lists are run at once. */
   #listTop = 0;
+  #entries = 0;
   /** Deepest level of the entries. */
   #deepest = 0;
 
@@ -325,6 +326,7 @@ export class HashingPass {
     }
   }
 
+  /** An EIP-8297 branch: six words. */
   #prefixed(
     f: number,
     n: number,
@@ -359,8 +361,9 @@ export class HashingPass {
     words.length = length + 3;
   }
 
+  /** Notes the level of the next entry. */
   #setLevel(level: number): void {
-    const entry = this.#pairs.length / this.#pairWords;
+    const entry = this.#entries++;
     if (entry >= this.#levels.length) {
       const longer = new Uint16Array(2 * this.#levels.length);
       longer.set(this.#levels);
@@ -437,12 +440,13 @@ export class HashingPass {
       this.#batches(op, this.#sorted, from, to - from);
     }
     this.#pairs.length = 0;
+    this.#entries = 0;
     this.#deepest = 0;
   }
 
   /** Counting sort of the entries: `#starts[level]` is where a level begins. */
   #sortByLevel(): void {
-    const words = this.#pairWords, entries = this.#pairs.length / words;
+    const words = this.#pairWords, entries = this.#entries;
     const { data } = this.#pairs, levels = this.#levels, starts = this.#starts;
     if (this.#sorted.length < this.#pairs.length) {
       this.#sorted = new Uint32Array(data.length);

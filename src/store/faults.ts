@@ -22,7 +22,6 @@ export type Fault =
   | "replay-without-root-check"
   | "create-in-foreign-directory"
   | "log-reclaimed-too-early"
-  | "tail-not-cleared"
   | "count-hashes-only";
 
 /** Key of the option of `open` that takes planted bugs. */

@@ -712,14 +712,13 @@ export class Storage {
       );
     }
     log.seek(position, sum);
-    const clears = leftover && !this.#faults.has("tail-not-cleared");
-    if (clears) log.clearBehind(position);
+    if (leftover) log.clearBehind(position);
     // What was replayed is shown as committed but may not be durable: the
     // process that wrote it may have been killed before its flush, or the
     // flush may have failed, and then only what is written anew is flushed.
     const replayed = position > header.logPosition;
     if (replayed) log.rewrite(header.logPosition, position);
-    if (clears || replayed) await this.#logFile.flush();
+    if (leftover || replayed) await this.#logFile.flush();
     this.#flushed = last;
   }
 

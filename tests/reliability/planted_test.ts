@@ -89,7 +89,7 @@ for (const [fault, works] of Object.entries(BY_POWER_LOSS)) {
   });
 }
 
-Deno.test.ignore(
+Deno.test(
   "planted bug reuse-pages-of-older-header is found by destroying a header",
   async () => {
     // What was flushed stays, so no power loss ever brings the older one back.

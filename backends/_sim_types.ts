@@ -19,6 +19,8 @@ export interface SimulatedOptions {
   readonly directory?: "sync" | "opfs";
   /** `flush` returns a promise, like IndexedDB's. @default {false} */
   readonly asyncFlush?: boolean;
+  /** Files have `flushInBackground`, which takes its time. @default {false} */
+  readonly backgroundFlush?: boolean;
   /** `flush` reports success and does nothing. @default {false} */
   readonly lyingFlush?: boolean;
   /** Room on the disk, in bytes, over all files. @default {Infinity} */

@@ -181,6 +181,19 @@ const FILE_CASES: Record<
     await file.flush();
     expectBytes(readAll(file, 5000, 0), pattern(5000, 16));
   },
+  "flushInBackground() lets other calls go on, and keeps what was written":
+    async (file) => {
+      if (file.flushInBackground === undefined) return;
+      writeAll(file, pattern(5000, 16), 0);
+      const both = [file.flushInBackground(), file.flushInBackground()];
+      writeAll(file, pattern(5000, 17), 5000);
+      await Promise.all(both);
+      await file.flushInBackground();
+      expectBytes(readAll(file, 5000, 0), pattern(5000, 16));
+      expectBytes(readAll(file, 5000, 5000), pattern(5000, 17));
+      file.close();
+      await expectError(() => file.flushInBackground!(), "closed", "flush");
+    },
   "refuses positions that are not integers in 0..2^53 - 1": async (file) => {
     const one = new Uint8Array(1);
     for (const bad of [-1, 0.5, NaN, Infinity, 2 ** 53]) {

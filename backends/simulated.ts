@@ -51,6 +51,9 @@ export type {
   SimulatedOptions,
 } from "./_sim_types.ts";
 
+/** Turns of the event loop that a flush in the background may take. */
+const BACKGROUND_TURNS = 60;
+
 /**
  * The power failed at this call or before; code `"power-loss"`. Nothing works on
  * this backend any more; go on with an image.
@@ -462,7 +465,11 @@ export class SimulatedBackend implements StorageBackend {
       if (closed) throw new ClosedError(`Cannot use "${name}": it is closed`);
       return this.#enter(operation, name, position, length, needsRoom);
     };
+    const background = {
+      flushInBackground: () => this.#flushSlowly(enter, name, inode),
+    };
     return {
+      ...(this.#options.backgroundFlush ? background : {}),
       read: (buffer, position) => {
         checkRange(buffer, position);
         const verdict = enter("read", position, buffer.length);
@@ -570,16 +577,26 @@ export class SimulatedBackend implements StorageBackend {
     if (!this.#options.lyingFlush) this.#disk.endFlush(inode, epoch);
   }
 
+  #flushSlowly(
+    enter: (operation: StorageOperation) => Verdict,
+    name: string,
+    inode: Inode,
+  ): Promise<void> {
+    const turns = 1 + this.#chance().int(BACKGROUND_TURNS);
+    return this.#flushLater(enter, name, inode, turns);
+  }
+
   async #flushLater(
     enter: (operation: StorageOperation) => Verdict,
     name: string,
     inode: Inode,
+    turns = 1,
   ): Promise<void> {
     const verdict = enter("flush");
     if (verdict === "crash") throw this.#powerLoss("flush");
     const epoch = this.#disk.beginFlush(inode);
     // Others run in between, as with a real asynchronous flush.
-    await Promise.resolve();
+    for (let i = 0; i < turns; i++) await Promise.resolve();
     if (this.#dead) throw this.#powerLoss("flush");
     if (verdict !== "go") {
       this.#disk.failFlush(inode, epoch);

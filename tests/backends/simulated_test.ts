@@ -26,6 +26,7 @@ const VARIANTS: Record<string, SimulatedOptions> = {
   "simulated()": {},
   "simulated(opfs)": { directory: "opfs" },
   "simulated(asyncFlush)": { asyncFlush: true },
+  "simulated(backgroundFlush)": { backgroundFlush: true },
 };
 
 for (const [name, options] of Object.entries(VARIANTS)) {

@@ -19,10 +19,13 @@ const PER_CALL = 4;
 const NESTED_ONE_IN = 40;
 
 /** How the n-th seed's disk behaves. */
-function disk(n: number): Pick<ExploreOptions, "directory" | "asyncFlush"> {
+function disk(
+  n: number,
+): Pick<ExploreOptions, "directory" | "asyncFlush" | "backgroundFlush"> {
   return {
     directory: n % 4 === 3 ? "opfs" : "sync",
     asyncFlush: n % 4 === 1 || n % 8 === 7,
+    backgroundFlush: n % 2 === 0,
   };
 }
 

@@ -24,6 +24,7 @@ export interface ExploreOptions {
   readonly options: StoreOptions;
   readonly directory: "sync" | "opfs";
   readonly asyncFlush: boolean;
+  readonly backgroundFlush?: boolean;
   /** Choices drawn at each call. */
   readonly perCall: number;
   /** One image in so many is gone on with; 0 for none. */
@@ -77,10 +78,10 @@ class Explorer {
 
   async explore(): Promise<Explored> {
     const { name, program } = this.#workload;
-    const { options, seed, directory, asyncFlush } = this.#options;
+    const { options, seed, ...disk } = this.#options;
     const undo = fixStoreIds(seed);
     try {
-      const backend = simulated({ seed, directory, asyncFlush });
+      const backend = simulated({ seed, ...disk });
       const run = new Run(backend, options, seed);
       await this.#collect(run, program, "", 0);
       while (this.#queue.length > 0) await this.#next(this.#queue.pop()!);

@@ -42,7 +42,11 @@ export async function countCalls(
 /** Runs the program with the failure; throws when a promise is not kept. */
 export async function survive(failing: Failing): Promise<void> {
   const { at, kind, seed, options, work } = failing;
-  const backend = simulated({ seed, asyncFlush: at % 2 === 1 });
+  const backend = simulated({
+    seed,
+    asyncFlush: at % 2 === 1,
+    backgroundFlush: at % 4 === 2,
+  });
   const run = new Run(backend, options, seed);
   const failed = failAt(run, failing);
   const error = await thrownBy(() => work.program(run));

@@ -216,6 +216,8 @@ export class PagePool {
   child(f: number, n: number): number {
     const { pages } = this, { u16, u32 } = pages;
     const i = pages.record(f, n) >> 2;
+    // Loading the child may take the frame of a page that is not pinned.
+    const wanted = u16[metaAt(f, n) + 2];
     const child = this.get(u32[i], u32[i + 1], u32[i + 2]);
     const root = metaAt(child, pages.root(child)), meta = u16[root];
     const kind = meta >> KIND_SHIFT;
@@ -225,7 +227,7 @@ export class PagePool {
       : kind === CHILD
       ? u16[root + 2]
       : DEPTH_NONE;
-    if (depth === u16[metaAt(f, n) + 2]) return child;
+    if (depth === wanted) return child;
     const page = pages.pageOf(child);
     throw new CorruptError(`Cannot read page ${page}: its root is elsewhere`, {
       file: "pages",

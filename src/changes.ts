@@ -8,6 +8,8 @@ import type { KeyRule } from "./tree/keys.ts";
 
 /** Values longer than this are kept as arrays of their own. */
 const LARGE_BYTES = 1 << 16;
+/** Up to this length a loop copies faster than a call. */
+const SHORT_BYTES = 64;
 /** Bucket size up to which insertion sort is used. */
 const SMALL_SORT = 24;
 const DELETED = -1;
@@ -25,6 +27,7 @@ export class Changes {
   #index: Int32Array = new Int32Array(256).fill(-1);
   #large: Map<number, Uint8Array> = new Map();
   #largeBytes = 0;
+  #order: Uint32Array | undefined;
   readonly #seed: number = (Math.random() * 2 ** 32) | 0;
 
   /** Keys written. */
@@ -52,6 +55,7 @@ export class Changes {
         slot = this.#slot(key);
       }
       entry = this.#count++;
+      this.#order = undefined;
       this.#index[slot] = entry;
       if (entry === this.#keyBytes.length) this.#growEntries();
       this.#keyAt[entry] = this.#copy(key);
@@ -72,6 +76,21 @@ export class Changes {
   key(entry: number): Uint8Array {
     const at = this.#keyAt[entry];
     return this.bytes.subarray(at, at + this.#keyBytes[entry]);
+  }
+
+  /** Copies a key to `to`. */
+  copyKey(entry: number, to: Uint8Array, at: number): void {
+    const { bytes } = this, from = this.#keyAt[entry];
+    const length = this.#keyBytes[entry];
+    for (let i = 0; i < length; i++) to[at + i] = bytes[from + i];
+  }
+
+  /** Copies a value to `to`; its length. */
+  copyValue(entry: number, to: Uint8Array, at: number): number {
+    const length = this.#valueBytes[entry], from = this.#valueAt[entry];
+    if (length > SHORT_BYTES) to.set(this.value(entry)!, at);
+    else for (let i = 0; i < length; i++) to[at + i] = this.bytes[from + i];
+    return length;
   }
 
   isDelete(entry: number): boolean {
@@ -111,14 +130,22 @@ export class Changes {
   clear(): void {
     this.#length = 0;
     this.#count = 0;
+    this.#order = undefined;
     this.#large.clear();
     this.#largeBytes = 0;
     if (this.bytes.length > 1 << 24) this.bytes = new Uint8Array(1 << 12);
     this.#index.fill(-1);
   }
 
-  /** The entries in ascending order of their keys, shorter before longer. */
+  /**
+   * The entries in ascending order of their keys, shorter before longer. Not to be
+   * written to: it is kept until a key is added.
+   */
   sorted(): Uint32Array {
+    return this.#order ??= this.#sort();
+  }
+
+  #sort(): Uint32Array {
     const count = this.#count;
     const order = new Uint32Array(count);
     if (count <= SMALL_SORT) {
@@ -206,7 +233,7 @@ export class Changes {
       this.bytes = longer;
     }
     const to = this.bytes;
-    if (from.length > 64) to.set(from, at);
+    if (from.length > SHORT_BYTES) to.set(from, at);
     else for (let i = 0; i < from.length; i++) to[at + i] = from[i];
     this.#length = end;
     return at;

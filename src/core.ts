@@ -4,9 +4,10 @@
 // reader, and the checks of arguments.
 
 import type { Scheme } from "@stemma/verify";
-import { checkKey } from "./changes.ts";
+import { type Changes, checkKey } from "./changes.ts";
 import { UsedUpError } from "./errors.ts";
-import { encodeProof } from "./prove.ts";
+import { encodeProof, encodeWitness } from "./prove.ts";
+import { StepEncoder } from "./prove/step.ts";
 import type { Storage } from "./store/storage.ts";
 import type { Version } from "./store/versions.ts";
 import { VALUE_BYTES_MAX } from "./tree/layout.ts";
@@ -24,6 +25,7 @@ export class Core {
   /** Bytes of pending writes that a session holds before it applies them. */
   readonly absorbBytes: number;
   isClosed = false;
+  #steps: StepEncoder | undefined;
 
   constructor(storage: Storage) {
     this.storage = storage;
@@ -99,6 +101,26 @@ export class Core {
     }
     if (isList(query)) return encodeProof(tree, { keys: query });
     return encodeProof(tree, query);
+  }
+
+  /** The witness of a session's step from `base` to `newRoot`. */
+  witness(
+    base: Version,
+    newRoot: Uint8Array,
+    reads: Changes,
+    writes: Changes,
+  ): Uint8Array {
+    if (this.scheme.family === "nomt") {
+      this.#steps ??= new StepEncoder(this.storage);
+      return this.#steps.encode(base.tree, newRoot, reads, writes);
+    }
+    return encodeWitness(this.tree(base), newRoot, {
+      reads: Array.from({ length: reads.count }, (_, i) => reads.key(i)),
+      writes: Array.from({ length: writes.count }, (_, i) => ({
+        key: writes.key(i),
+        value: writes.value(i),
+      })),
+    });
   }
 }
 

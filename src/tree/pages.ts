@@ -121,6 +121,12 @@ export class Pages {
     this.#touched = sum;
   }
 
+  /** As {@linkcode touchNodes}, for the key and the value of a terminal. */
+  touchRecord(f: number, n: number): void {
+    const { u32 } = this, i = this.record(f, n) >> 2;
+    this.#touched = u32[i] ^ u32[i + 15];
+  }
+
   /** What was read to no other end, so that the reads are not optimised away. */
   get touched(): number {
     return this.#touched;

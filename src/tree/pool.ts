@@ -41,8 +41,14 @@ const WASM_PAGE_BYTES = 65536;
 /** Longest key and more. */
 const SPARE_BYTES = 512;
 
+/** State of a frame: flags, and in the bits above them how many lives it has. */
 const UNWRITTEN = 1;
 const REFERENCED = 2;
+const LIFE = 4;
+/** Lives of a page that led to another one. */
+const LIVES = 31;
+/** Frames that the clock passes until it takes lives in any case. */
+const PATIENCE = 256;
 
 /** How a pool is laid out. */
 export interface PoolOptions {
@@ -85,6 +91,7 @@ export class PagePool {
   readonly scratchAt: number;
   readonly counters: Counters;
   readonly #framesAt: number;
+  readonly #pageShift: number;
   readonly #framePage: Uint32Array;
   readonly #frameState: Uint8Array;
   readonly #framePin: Uint32Array;
@@ -96,6 +103,8 @@ export class PagePool {
   readonly #sum: Uint32Array = new Uint32Array(2);
   #staging: Uint8Array | undefined;
   #clock = 0;
+  /** Pages that the clock gave up, a quarter as many as there are frames. */
+  readonly #givenUp: Uint32Array;
   #touched = 0;
   #epoch = 1;
   #pinned = 0;
@@ -138,10 +147,12 @@ export class PagePool {
     this.buffer = this.memory?.buffer ??
       new ArrayBuffer(wasmPages * WASM_PAGE_BYTES);
     this.pages = new Pages(this.buffer, pageBytes, rule, this.scratchAt);
+    this.#pageShift = Math.log2(pageBytes);
     this.#framePage = new Uint32Array(this.frameCount);
     this.#frameState = new Uint8Array(this.frameCount);
     this.#framePin = new Uint32Array(this.frameCount);
     this.#frames = new U32Table(this.frameCount);
+    this.#givenUp = new Uint32Array(1 << 29 - Math.clz32(this.frameCount));
     for (let i = this.frameCount - 1; i >= 0; i--) this.#free.push(i);
   }
 
@@ -198,6 +209,17 @@ export class PagePool {
     return this.#load(page, low, high);
   }
 
+  /**
+   * Whether the frame at `f` holds a page that was found there before; if so, this
+   * counts as finding it again. A frame that is given up names no page.
+   */
+  refind(page: number, f: number): boolean {
+    if (this.pages.pageOf(f) !== page) return false;
+    this.#frameState[this.#frame(f)] |= REFERENCED;
+    this.counters.cacheHits++;
+    return true;
+  }
+
   /** Refuses references to what storage had under an unwritten page's number. */
   #refuseOther(f: number, low: number, high: number): void {
     if (low === 0 && high === 0) return;
@@ -218,6 +240,7 @@ export class PagePool {
     const i = pages.record(f, n) >> 2;
     // Loading the child may take the frame of a page that is not pinned.
     const wanted = u16[metaAt(f, n) + 2];
+    if (f >= this.#framesAt) this.#frameState[this.#frame(f)] |= LIVES * LIFE;
     const child = this.get(u32[i], u32[i + 1], u32[i + 2]);
     const root = metaAt(child, pages.root(child)), meta = u16[root];
     const kind = meta >> KIND_SHIFT;
@@ -401,7 +424,7 @@ export class PagePool {
   }
 
   #frame(f: number): number {
-    return (f - this.#framesAt) / this.pageBytes;
+    return f - this.#framesAt >>> this.#pageShift;
   }
 
   #slots(f: number): number {
@@ -428,6 +451,7 @@ export class PagePool {
     this.#framePage[frame] = 0;
     this.#frameState[frame] = 0;
     this.#framePin[frame] = 0;
+    this.pages.u32[this.#offset(frame) >> 2] = 0;
     this.#free.push(frame);
   }
 
@@ -477,10 +501,10 @@ export class PagePool {
   #take(page: number): number {
     let frame = this.#free.pop();
     if (frame === undefined) {
-      frame = this.#evict();
+      frame = this.#evict(page);
       if (frame < 0) {
         this.writeBack();
-        frame = this.#evict();
+        frame = this.#evict(page);
       }
       if (frame < 0) {
         throw new RangeError(
@@ -496,19 +520,35 @@ export class PagePool {
     return this.#offset(frame);
   }
 
-  /** Gives up one page that storage has, by the clock; -1 when there is none. */
-  #evict(): number {
+  /**
+   * Gives up one page that storage has, by the clock; -1 when there is none. Pages
+   * that lead to others are worth more than those at the ends of paths, of which
+   * there are many more and each is met rarely. So they lose lives only for a page
+   * that was given up not long ago and comes back, or where there is nothing else.
+   */
+  #evict(page: number): number {
     const count = this.frameCount, state = this.#frameState;
-    for (let i = 0; i < 2 * count; i++) {
+    const givenUp = this.#givenUp, mask = givenUp.length - 1;
+    const isBack = givenUp[page & mask] === page;
+    // Where everything is unwritten or pinned, once around will do.
+    let most = count;
+    for (let i = 0; i < most; i++) {
       const frame = this.#clock;
       this.#clock = frame + 1 === count ? 0 : frame + 1;
       if ((state[frame] & UNWRITTEN) !== 0) continue;
       if (this.#framePin[frame] === this.#epoch) continue;
+      most = PATIENCE + (LIVES + 2) * count;
+      if (state[frame] >= LIFE) {
+        if (isBack || i > PATIENCE) state[frame] -= LIFE;
+        continue;
+      }
       if ((state[frame] & REFERENCED) !== 0) {
         state[frame] &= ~REFERENCED;
         continue;
       }
-      this.#frames.delete(this.#framePage[frame]);
+      const old = this.#framePage[frame];
+      givenUp[old & mask] = old;
+      this.#frames.delete(old);
       this.counters.evictions++;
       return frame;
     }

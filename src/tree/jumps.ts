@@ -9,8 +9,8 @@
 import type { TreeRoot } from "./path.ts";
 import type { PagePool } from "./pool.ts";
 
-/** Bits of a key that count, at most: a slot for each is 1 MiB. */
-const BITS_MAX = 17;
+/** Bits of a key that count, at most: with half a MiB the slots stay in a CPU's cache. */
+const BITS_MAX = 16;
 /** Words of a slot: page, and its frame's offset plus a node. */
 const WORDS = 2;
 

@@ -64,3 +64,28 @@ Deno.test("keys read again and again come to stay in the cache", async () => {
   while (pagesRead(db, hot) > 0) assert(++rounds < 1000, "they never stay");
   assertEquals(pagesRead(db, hot), 0);
 });
+
+Deno.test("gets find what a commit puts above and below a known node", async () => {
+  const draw = random("jumps");
+  await using db = await open(memoryBackend(), { cacheBytes: 0 });
+  const state = new Map<string, Write>();
+  const stem = draw.bytes(32);
+  for (let round = 0; round < 40; round++) {
+    const writes = Array.from({ length: 20 }, (): Write => {
+      const key = draw.bytes(32);
+      // All shared lengths, so that new joins come to be above old ones.
+      key.set(stem.subarray(0, draw.int(4)));
+      return [key, draw.chance(0.9) ? draw.bytes(8) : undefined];
+    });
+    const known = [...state.values()].filter(() => draw.chance(0.1));
+    writes.push(...known.map(([key]): Write => [key, undefined]));
+    using before = db.snapshot();
+    const old = [...state.values()];
+    await commit(db, writes);
+    for (const write of writes) state.set(write[0].toHex(), write);
+    for (const view of [db, before, db]) {
+      const entries = view === before ? old : state.values();
+      for (const [key, value] of entries) assertEquals(view.get(key), value);
+    }
+  }
+});

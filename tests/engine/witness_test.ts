@@ -1,10 +1,10 @@
-// The witness of a session in a store, which is written straight from pages, has
-// the bytes of the one that the plain encoder makes from a model of the tree.
+// Proofs of keys and the witness of a session in a store, which are written straight
+// from pages, have the bytes that the plain encoder makes from a model of the tree.
 
 import { assertEquals } from "@std/assert";
 import { type Scheme, verifyWitness, type Write } from "@stemma/verify";
 import { memoryBackend, open, type Session, type Stemma } from "../../mod.ts";
-import { encodeWitness } from "../../src/prove.ts";
+import { encodeProof, encodeWitness } from "../../src/prove.ts";
 import { amount, type Random, random } from "../_amount.ts";
 import { compare, ModelTree } from "../verify/_model_tree.ts";
 import { randomKey, randomValue } from "../verify/_support.ts";
@@ -54,6 +54,9 @@ async function takeStep(
   const step = drawStep(draw, scheme, state);
   const before = new ModelTree(scheme, [...state.values()]);
   assertEquals(db.root, before.rootHash);
+  const keys = [...step.reads, ...step.writes.map(({ key }) => key)];
+  using snapshot = db.snapshot();
+  assertEquals(snapshot.prove(keys), encodeProof(before, { keys }));
   using session = db.begin({ witness: true });
   put(session, step);
   using next = session.prepare();
@@ -72,7 +75,7 @@ async function takeStep(
 const schemes = [SCHEMES["nomt-blake3"], CHEAP.nomt, CHEAP.jam, CHEAP.eip7864];
 
 for (const scheme of schemes) {
-  Deno.test(`witness of ${scheme.name} is that of a model`, async () => {
+  Deno.test(`proof and witness of ${scheme.name} are those of a model`, async () => {
     const draw = random(`witness ${scheme.name}`);
     for (let run = 0; run < amount(2); run++) {
       await using db = await open(memoryBackend(), {

@@ -1,11 +1,17 @@
 // This module is browser compatible.
 
-// The witness of a session's step in a store of the `nomt` family: the lists of
-// what was read and written, straight from where the session keeps them, and the
-// pruned tree of the version before. The same bytes as `encodeWitness`, which
-// serves all other families. Byte table: docs/proofs.md.
+// Proofs of keys, and the witness of a session's step, in a store of the `nomt`
+// family: the lists of what was read and written, straight from where the session
+// keeps them, and the pruned tree of the version before. The same bytes as those of
+// `encodeProof` and `encodeWitness`, which serve ranges and all other families. Byte
+// tables: docs/proofs.md.
 
-import { WITNESS_VERSION } from "@stemma/verify/encoding";
+import {
+  compareBytes,
+  copyKey,
+  PROOF_VERSION,
+  WITNESS_VERSION,
+} from "@stemma/verify/encoding";
 import type { Scheme } from "@stemma/verify";
 import type { Changes } from "../changes.ts";
 import type { BatchHasher } from "../hash/ops.ts";
@@ -24,8 +30,8 @@ const FIXED_BYTES = 2 + 64 + 12;
 /** What a key adds to the pruned tree of a large store, about, in bytes. */
 const LIKELY_BYTES = 256;
 
-/** Makes witnesses of one store. */
-export class StepEncoder {
+/** Makes proofs of keys and witnesses of one store. */
+export class KeyProver {
   readonly #scheme: Scheme;
   readonly #points: PointEncoder;
   readonly #out: ProofWriter = new ProofWriter();
@@ -37,6 +43,22 @@ export class StepEncoder {
   }
 
   /**
+   * Proves keys.
+   *
+   * @param tree The version to prove from.
+   * @param keys The keys, in any order.
+   * @returns The proof, fresh bytes.
+   * @throws {ProofError} `key` when a key does not fit the scheme.
+   */
+  prove(tree: TreeRoot, keys: readonly Uint8Array[]): Uint8Array {
+    const points = wantedPoints(keys.map((key) => copyKey(this.#scheme, key)));
+    const out = this.#out;
+    out.reset();
+    this.#points.run(tree, points, out);
+    return out.finish([PROOF_VERSION, this.#scheme.id]);
+  }
+
+  /**
    * Makes a witness.
    *
    * @param tree The version before the writes.
@@ -45,7 +67,7 @@ export class StepEncoder {
    * @param writes What was written.
    * @returns The witness, fresh bytes.
    */
-  encode(
+  witness(
     tree: TreeRoot,
     newRoot: Uint8Array,
     reads: Changes,
@@ -72,6 +94,18 @@ export class StepEncoder {
     this.#points.run(tree, points, out);
     return out.finish(head);
   }
+}
+
+/** Keys in order, each once, their values asked for. */
+function wantedPoints(list: Uint8Array[]): Points {
+  list.sort(compareBytes);
+  const keys = new Uint8Array(POINT_BYTES * list.length);
+  let count = 0;
+  for (let i = 0; i < list.length; i++) {
+    if (i > 0 && compareBytes(list[i - 1], list[i]) === 0) continue;
+    keys.set(list[i], POINT_BYTES * count++);
+  }
+  return { keys, wanted: new Uint8Array(count).fill(1), count };
 }
 
 function headBytes(reads: number, writes: Changes): number {

@@ -9,6 +9,8 @@ import { align4 } from "./tree/layout.ts";
 
 /** Values longer than this are kept as arrays of their own. */
 const LARGE_BYTES = 1 << 16;
+/** Up to this length a loop copies faster than a call. */
+const SHORT_BYTES = 256;
 /** Bucket size up to which insertion sort is used. */
 const SMALL_SORT = 24;
 const DELETED = -1;
@@ -29,6 +31,7 @@ export class Changes {
   #ends: Uint32Array = new Uint32Array(0);
   #large: Map<number, Uint8Array> = new Map();
   #largeBytes = 0;
+  #order: Uint32Array | undefined;
   readonly #seed: number = (Math.random() * 2 ** 32) | 0;
 
   /** Keys written. */
@@ -53,6 +56,7 @@ export class Changes {
     let entry = this.#index[slot];
     if (entry < 0) {
       entry = this.#count++;
+      this.#order = undefined;
       this.#index[slot] = entry;
       if (entry === this.#keyBytes.length) this.#growEntries();
       this.#keyWord[entry] = this.#length >> 2;
@@ -75,6 +79,21 @@ export class Changes {
   key(entry: number): Uint8Array {
     const at = this.keyAt(entry);
     return this.bytes.subarray(at, at + this.#keyBytes[entry]);
+  }
+
+  /** Copies a key to `to`. */
+  copyKey(entry: number, to: Uint8Array, at: number): void {
+    const { bytes } = this, from = this.keyAt(entry);
+    const length = this.#keyBytes[entry];
+    for (let i = 0; i < length; i++) to[at + i] = bytes[from + i];
+  }
+
+  /** Copies a value to `to`; its length. */
+  copyValue(entry: number, to: Uint8Array, at: number): number {
+    const length = this.#valueBytes[entry], from = this.valueAt(entry);
+    if (length > SHORT_BYTES) to.set(this.value(entry)!, at);
+    else for (let i = 0; i < length; i++) to[at + i] = this.bytes[from + i];
+    return length;
   }
 
   isDelete(entry: number): boolean {
@@ -120,14 +139,22 @@ export class Changes {
   clear(): void {
     this.#length = 0;
     this.#count = 0;
+    this.#order = undefined;
     this.#large.clear();
     this.#largeBytes = 0;
     if (this.bytes.length > 1 << 24) this.#setBuffer(new Uint8Array(1 << 12));
     this.#index.fill(-1);
   }
 
-  /** The entries in ascending order of their keys, shorter before longer. */
+  /**
+   * The entries in ascending order of their keys, shorter before longer. Not to be
+   * written to: it is kept until a key is added.
+   */
   sorted(): Uint32Array {
+    return this.#order ??= this.#sort();
+  }
+
+  #sort(): Uint32Array {
     const count = this.#count;
     const order = new Uint32Array(count);
     if (count <= SMALL_SORT) {
@@ -247,7 +274,7 @@ export class Changes {
     if (at + length + 4 > this.bytes.length) this.#grow(at + length + 4);
     const words = this.words, whole = length & ~3;
     let word = at >> 2;
-    if (length > 256) {
+    if (length > SHORT_BYTES) {
       this.bytes.set(from, at);
       word += whole >> 2;
     } else {

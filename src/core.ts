@@ -3,10 +3,11 @@
 // What the objects that an open store hands out have in common: the storage, the
 // reader, and the checks of arguments.
 
-import type { Scheme } from "@stemma/verify";
+import type { Query, Scheme } from "@stemma/verify";
 import { Changes, checkKey } from "./changes.ts";
 import { UsedUpError } from "./errors.ts";
-import { encodeProof } from "./prove.ts";
+import { encodeProof, encodeWitness } from "./prove.ts";
+import { KeyProver } from "./prove/key_prover.ts";
 import type { Storage } from "./store/storage.ts";
 import type { Version } from "./store/versions.ts";
 import { VALUE_BYTES_MAX } from "./tree/layout.ts";
@@ -26,6 +27,7 @@ export class Core {
   isClosed = false;
   /** Memory of an ended session for the next one: fresh memory costs time. */
   #spare: Changes | undefined;
+  #prover: KeyProver | undefined;
 
   constructor(storage: Storage) {
     this.storage = storage;
@@ -107,14 +109,42 @@ export class Core {
     return new VersionTree(this.storage, version.tree);
   }
 
-  prove(tree: VersionTree, query: ProofQuery): Uint8Array {
+  prove(version: Version, query: ProofQuery): Uint8Array {
     this.storage.counters.proofs++;
-    if (query instanceof Uint8Array) {
-      return encodeProof(tree, { keys: [query] });
+    const { keys = [], ranges = [] } = asQuery(query);
+    if (this.scheme.family === "nomt" && ranges.length === 0) {
+      return this.#keyProver().prove(version.tree, keys);
     }
-    if (isList(query)) return encodeProof(tree, { keys: query });
-    return encodeProof(tree, query);
+    return encodeProof(this.tree(version), { keys, ranges });
   }
+
+  #keyProver(): KeyProver {
+    return this.#prover ??= new KeyProver(this.storage);
+  }
+
+  /** The witness of a session's step from `base` to `newRoot`. */
+  witness(
+    base: Version,
+    newRoot: Uint8Array,
+    reads: Changes,
+    writes: Changes,
+  ): Uint8Array {
+    if (this.scheme.family === "nomt") {
+      return this.#keyProver().witness(base.tree, newRoot, reads, writes);
+    }
+    return encodeWitness(this.tree(base), newRoot, {
+      reads: Array.from({ length: reads.count }, (_, i) => reads.key(i)),
+      writes: Array.from({ length: writes.count }, (_, i) => ({
+        key: writes.key(i),
+        value: writes.value(i),
+      })),
+    });
+  }
+}
+
+function asQuery(query: ProofQuery): Query {
+  if (query instanceof Uint8Array) return { keys: [query] };
+  return isList(query) ? { keys: query } : query;
 }
 
 function isList(query: ProofQuery): query is readonly Uint8Array[] {

@@ -25,6 +25,8 @@ import { ProofWriter } from "./prove/writer.ts";
 export type { ProvableTree } from "./prove/tree.ts";
 
 const writer = /* @__PURE__ */ new ProofWriter();
+/** What stands before the tree of a witness. */
+const head = /* @__PURE__ */ new ProofWriter();
 
 /**
  * Proves everything in `query` against the root of `tree`.
@@ -83,23 +85,25 @@ export function encodeWitness(
     ...writes.map(({ lo }) => pointItem(lo, false)),
   ]));
   const needs = findNeeds(tree, items, writes);
-  writer.reset();
   const root = tree.root();
-  const at = writer.reserve(64);
-  writer.bytes.fill(0, at, at + 32);
-  if (root) tree.hash(root, writer.bytes, at);
-  writer.bytes.set(newRoot, at + 32);
-  for (const list of [reads, ranges, writes]) writer.number(list.length, 4);
+  head.reset();
+  head.number(WITNESS_VERSION, 1);
+  head.number(scheme.id, 1);
+  const at = head.reserve(64);
+  head.bytes.fill(0, at, at + 32);
+  if (root) tree.hash(root, head.bytes, at);
+  head.bytes.set(newRoot, at + 32);
+  for (const list of [reads, ranges, writes]) head.number(list.length, 4);
   for (const key of reads) writeKey(tree, key);
   for (const range of ranges) writeRange(tree, range);
   for (const { lo, value } of writes) {
     writeKey(tree, lo);
-    writer.number(value ? value.length + 1 : 0, 4);
-    if (value) writer.append(value);
+    head.number(value ? value.length + 1 : 0, 4);
+    if (value) head.append(value);
   }
-  const split = writer.length;
+  writer.reset();
   new TreeEncoder(tree, items, writer, needs).run();
-  return writer.finish([WITNESS_VERSION, scheme.id], split);
+  return writer.finish(head.bytes.subarray(0, head.length));
 }
 
 /** Sorted keys, each once. */
@@ -114,12 +118,12 @@ function sortedKeys(
 }
 
 function writeKey({ scheme }: ProvableTree, key: Uint8Array): void {
-  if (scheme.keyBytesMin < scheme.keyBytesMax) writer.number(key.length, 2);
-  writer.append(key);
+  if (scheme.keyBytesMin < scheme.keyBytesMax) head.number(key.length, 2);
+  head.append(key);
 }
 
 function writeRange(tree: ProvableTree, { gte, lt }: KeyRange): void {
-  writer.number((gte ? 1 : 0) + (lt ? 2 : 0), 1);
+  head.number((gte ? 1 : 0) + (lt ? 2 : 0), 1);
   if (gte) writeKey(tree, gte);
   if (lt) writeKey(tree, lt);
 }

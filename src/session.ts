@@ -8,7 +8,6 @@ import type { Core } from "./core.ts";
 import { Changes } from "./changes.ts";
 import { StaleSessionError, UsedUpError } from "./errors.ts";
 import { Prepared } from "./prepared.ts";
-import { encodeWitness } from "./prove.ts";
 import type { Payload } from "./store/payload.ts";
 import type { Version } from "./store/versions.ts";
 
@@ -42,10 +41,11 @@ export interface SessionOptions {
 export class Session {
   readonly #core: Core;
   readonly #base: Version;
-  readonly #changes: Changes;
+  #changes: Changes;
+  /** Keys read, when there is to be a witness. */
   readonly #reads: Changes | undefined;
-  /** All writes, for the witness. */
-  readonly #writes: Changes | undefined;
+  /** All writes that were applied, for the witness. */
+  #applied: Changes | undefined;
   #working: Version | undefined;
   #payload: Payload | undefined;
   #isOpen = true;
@@ -59,10 +59,7 @@ export class Session {
     this.#core = core;
     this.#base = base;
     this.#changes = core.takeChanges();
-    if (options.witness) {
-      this.#reads = new Changes();
-      this.#writes = new Changes();
-    }
+    if (options.witness) this.#reads = new Changes();
   }
 
   /**
@@ -192,7 +189,6 @@ export class Session {
   }
 
   #write(key: Uint8Array, value: Uint8Array | undefined): void {
-    this.#writes?.write(key, value);
     this.#changes.write(key, value);
     if (this.#changes.byteLength > this.#core.absorbBytes) this.#absorb();
   }
@@ -216,24 +212,39 @@ export class Session {
       throw error;
     }
     storage.counters.writes += this.#changes.count;
-    this.#changes.clear();
+    if (this.#reads !== undefined) this.#keepApplied();
+    else this.#changes.clear();
+  }
+
+  /** Adds what was applied just now to what the witness will tell. */
+  #keepApplied(): void {
+    const changes = this.#changes, applied = this.#applied;
+    if (applied === undefined) {
+      this.#applied = changes;
+      this.#changes = new Changes();
+      return;
+    }
+    for (let entry = 0; entry < changes.count; entry++) {
+      applied.write(changes.key(entry), changes.value(entry));
+    }
+    changes.clear();
   }
 
   #noteRead(key: Uint8Array): void {
-    if (this.#reads === undefined || this.#writes!.find(key) >= 0) return;
-    if (this.#reads.find(key) < 0) this.#reads.write(key, undefined);
+    const reads = this.#reads, applied = this.#applied;
+    if (reads === undefined || reads.find(key) >= 0) return;
+    if (applied !== undefined && applied.find(key) >= 0) return;
+    reads.write(key, undefined);
   }
 
   #witness(version: Version): Uint8Array | undefined {
     if (this.#reads === undefined) return undefined;
-    const reads = this.#reads, writes = this.#writes!;
-    return encodeWitness(this.#core.tree(this.#base), version.tree.hash, {
-      reads: Array.from({ length: reads.count }, (_, i) => reads.key(i)),
-      writes: Array.from({ length: writes.count }, (_, i) => ({
-        key: writes.key(i),
-        value: writes.value(i),
-      })),
-    });
+    return this.#core.witness(
+      this.#base,
+      version.tree.hash,
+      this.#reads,
+      this.#applied!,
+    );
   }
 
   #refuseUsed(): void {

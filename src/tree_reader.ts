@@ -19,6 +19,7 @@ import {
   KIND_SHIFT,
   metaAt,
 } from "./tree/layout.ts";
+import { Jumps } from "./tree/jumps.ts";
 import type { Pages } from "./tree/pages.ts";
 import type { PagePool } from "./tree/pool.ts";
 import { U32Table } from "./tree/u32_table.ts";
@@ -63,6 +64,7 @@ export class TreeReader {
   readonly #pool: PagePool;
   readonly #pages: Pages;
   readonly #file: PageFile;
+  readonly #jumps: Jumps;
   #frame = 0;
   #node = 0;
 
@@ -70,6 +72,7 @@ export class TreeReader {
     this.#pool = parts.pool;
     this.#pages = parts.pool.pages;
     this.#file = parts.file;
+    this.#jumps = new Jumps(parts.pool);
   }
 
   /** The value of a key: a copy; `undefined` when it is absent. */
@@ -122,34 +125,59 @@ export class TreeReader {
     if (tree.page === 0) return false;
     this.#walk(tree, key);
     const pages = this.#pages, f = this.#frame, n = this.#node;
-    return partAt(
-      key,
-      0,
-      key.length,
-      pages.u8,
-      pages.keyAt(f, n),
-      pages.keyBytes(f, n),
-    ) === SAME;
+    pages.touchRecord(f, n);
+    const at = pages.keyAt(f, n), bytes = pages.keyBytes(f, n);
+    return partAt(key, 0, key.length, pages.u8, at, bytes) === SAME;
   }
 
   /** Goes to the terminal where the key is if it is anywhere. */
   #walk(tree: TreeRoot, key: Uint8Array): void {
-    const pool = this.#pool, pages = this.#pages, u16 = pages.u16;
-    let f = pool.get(tree.page, tree.sum[0], tree.sum[1]);
-    let n = pages.root(f);
+    const at = this.#jumps.find(tree, key);
+    if (at === 0) return this.#walkAll(tree, key);
+    const f = at & this.#jumps.pageMask;
+    this.#walkFrom(f, at - f, key);
+  }
+
+  /** Goes on from a node that the key comes through. */
+  #walkFrom(f: number, n: number, key: Uint8Array): void {
+    const pages = this.#pages, u16 = pages.u16;
+    pages.touchNodes(f);
     for (;;) {
       const i = metaAt(f, n), meta = u16[i], kind = meta >> KIND_SHIFT;
       if (kind === JOIN) {
         n = u16[i + 1 + bitAt(key, 0, meta & DEPTH_MASK)];
       } else if (kind === CHILD) {
-        f = pool.child(f, n);
+        f = this.#pool.child(f, n);
         n = pages.root(f);
+        pages.touchNodes(f);
       } else {
         this.#frame = f;
         this.#node = n;
         return;
       }
     }
+  }
+
+  /** Goes down from the root, and notes where keys like this may begin. */
+  #walkAll(tree: TreeRoot, key: Uint8Array): void {
+    const pages = this.#pages, u16 = pages.u16, jumps = this.#jumps;
+    let f = this.#pool.get(tree.page, tree.sum[0], tree.sum[1]);
+    let n = pages.root(f);
+    for (;;) {
+      const i = metaAt(f, n), meta = u16[i], kind = meta >> KIND_SHIFT;
+      if (kind === JOIN) {
+        const depth = meta & DEPTH_MASK;
+        if (depth >= jumps.bits) break;
+        n = u16[i + 1 + bitAt(key, 0, depth)];
+      } else if (kind === CHILD) {
+        f = this.#pool.child(f, n);
+        n = pages.root(f);
+      } else {
+        break;
+      }
+    }
+    jumps.note(key, f, n);
+    this.#walkFrom(f, n, key);
   }
 
   /** Up to `most` entries behind a bound, in order. */

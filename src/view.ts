@@ -6,7 +6,7 @@ import type { Query } from "@stemma/verify";
 import type { Core } from "./core.ts";
 import { UsedUpError } from "./errors.ts";
 import type { Version } from "./store/versions.ts";
-import type { Range, VersionTree } from "./tree_reader.ts";
+import type { Range } from "./tree_reader.ts";
 
 /** What to prove: one key, several keys, or keys and ranges. */
 export type ProofQuery = Uint8Array | readonly Uint8Array[] | Query;
@@ -35,7 +35,6 @@ export class View {
   protected readonly core: Core;
   /** @internal */
   protected readonly version: Version;
-  #tree: VersionTree | undefined;
   #isOpen = true;
 
   /**
@@ -101,8 +100,7 @@ export class View {
    */
   prove(query: ProofQuery): Uint8Array {
     this.refuseUsed();
-    this.#tree ??= this.core.tree(this.version);
-    return this.core.prove(this.#tree, query);
+    return this.core.prove(this.version, query);
   }
 
   /**
@@ -122,7 +120,6 @@ export class View {
   protected letGo(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#tree = undefined;
     if (!this.core.isClosed) this.core.storage.versions.release(this.version);
   }
 

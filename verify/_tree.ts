@@ -45,6 +45,12 @@ export const TAG_BYTES_MAX = 0x80000;
 /** Most bytes of a value that stands in a proof. */
 export const VALUE_MAX = 1024;
 
+/** Numbers of a piece that rows are taken from; one array a tree costs more than reading it. */
+const SLAB = 0x1000;
+
+/** Zeros for the next tree's rows; none while one is read, or if it was refused. */
+let slab: Int32Array = new Int32Array(0);
+
 /** Reads one tree. Its fields are where it is; `rows` is what it found. */
 export class Parser {
   /** Scheme of the tree. */
@@ -89,7 +95,11 @@ export class Parser {
     if (tagBytes >>> 0 > TAG_BYTES_MAX) fail("limit");
     this.tag = 4 * this.take(tagBytes);
     this.tagEnd = 4 * this.at;
-    this.rows = new Int32Array(4 * ROW * tagBytes);
+    const size = 4 * ROW * tagBytes;
+    this.rows = slab.length < size
+      ? new Int32Array(Math.max(size, SLAB))
+      : slab;
+    slab = new Int32Array(0);
     this.path = new Uint8Array(scheme.keyBytesMax);
     this.pending = [];
     this.row = this.depth = this.from = 0;
@@ -142,6 +152,7 @@ export class Parser {
     if (this.tag !== this.tagEnd || this.at !== this.data.length) {
       fail("trailing");
     }
+    slab = rows.subarray(this.row);
     return rows.subarray(0, this.row);
   }
 

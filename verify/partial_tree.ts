@@ -216,6 +216,8 @@ function hashBranch(tree: PartialTree, row: number): Uint8Array {
     (l + r === EMPTY || l + r === TERMINAL ||
       rules.tagged && (left[0] | right[0]) > 127)
   ) fail("lone");
-  const prefix = data.subarray(rows[row + AT]);
-  return branch(left, right, prefix, rows[row + BITS], 0);
+  const bits = rows[row + BITS];
+  // Where no bit counts any bytes will do; making a view takes its time.
+  const prefix = bits ? data.subarray(rows[row + AT]) : left;
+  return branch(left, right, prefix, bits, 0);
 }

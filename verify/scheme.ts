@@ -127,8 +127,10 @@ export function hashPair(
   left: Uint8Array,
   right: Uint8Array,
 ): Uint8Array {
-  pair.set(left);
-  pair.set(right, 32);
+  for (let i = 0; i < 32; i++) {
+    pair[i] = left[i];
+    pair[32 + i] = right[i];
+  }
   return hash(pair);
 }
 

@@ -7,19 +7,27 @@
 /** Bytes that are kept for the next proof. */
 const KEEP_BYTES = 1 << 20;
 
+/** One memory, by bytes and by words. */
+export interface Memory {
+  readonly u8: Uint8Array;
+  readonly u32: Uint32Array;
+}
+
 /** Two growing buffers: tags of two bits and payload bytes. */
 export class ProofWriter {
   #tags: Uint8Array = new Uint8Array(256);
   #tagCount = 0;
   /** Payload; valid until the next `reserve`. */
   bytes: Uint8Array = new Uint8Array(4096);
+  /** The same by words. */
+  #words: Uint32Array = new Uint32Array(this.bytes.buffer);
   /** Payload bytes written. */
   length = 0;
 
   /** Forgets what was written. */
   reset(): void {
     this.#tagCount = this.length = 0;
-    if (this.bytes.length > KEEP_BYTES) this.bytes = new Uint8Array(4096);
+    if (this.bytes.length > KEEP_BYTES) this.#take(new Uint8Array(4096));
     if (this.#tags.length > KEEP_BYTES) this.#tags = new Uint8Array(256);
   }
 
@@ -39,9 +47,34 @@ export class ProofWriter {
     const at = this.length;
     this.length += count;
     if (this.length > this.bytes.length) {
-      this.bytes = grown(this.bytes, this.length);
+      this.#take(grown(this.bytes, this.length));
     }
     return at;
+  }
+
+  /** Makes room for what is likely to come, so that it is not copied often. */
+  expect(count: number): void {
+    if (count <= this.bytes.length) return;
+    this.#take(grown(this.bytes, count));
+  }
+
+  #take(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.#words = new Uint32Array(bytes.buffer);
+  }
+
+  /** Appends the 32 bytes at `from`, a multiple of four, of a pool's memory. */
+  hash({ u8, u32 }: Memory, from: number): void {
+    const at = this.reserve(32);
+    if ((at & 3) === 0) {
+      const words = this.#words;
+      let to = at >> 2;
+      const end = to + 8;
+      for (let i = from >> 2; to < end; to++, i++) words[to] = u32[i];
+      return;
+    }
+    const bytes = this.bytes;
+    for (let i = 0; i < 32; i++) bytes[at + i] = u8[from + i];
   }
 
   /** Appends bytes. */
@@ -59,25 +92,22 @@ export class ProofWriter {
     }
   }
 
-  /**
-   * What was written, as `head`, length of the tags (u32), tags, payload. The
-   * first `split` bytes of the payload come before the length of the tags.
-   */
-  finish(head: readonly number[], split = 0): Uint8Array {
+  /** What was written, as `head`, length of the tags (u32), tags, payload. */
+  finish(head: ArrayLike<number>): Uint8Array {
     const tagBytes = (this.#tagCount + 3) >> 2;
-    const start = head.length + split;
-    const out = new Uint8Array(head.length + 4 + tagBytes + this.length);
+    const start = head.length;
+    const out = new Uint8Array(start + 4 + tagBytes + this.length);
     out.set(head);
-    out.set(this.bytes.subarray(0, split), head.length);
     for (let i = 0; i < 4; i++) out[start + i] = tagBytes >>> (24 - 8 * i);
     out.set(this.#tags.subarray(0, tagBytes), start + 4);
-    out.set(this.bytes.subarray(split, this.length), start + 4 + tagBytes);
+    out.set(this.bytes.subarray(0, this.length), start + 4 + tagBytes);
     return out;
   }
 }
 
 function grown(bytes: Uint8Array, length: number): Uint8Array {
-  const out = new Uint8Array(Math.max(length, 2 * bytes.length));
+  // Whole words, for the view by words.
+  const out = new Uint8Array(Math.max(length + 3 & ~3, 2 * bytes.length));
   out.set(bytes);
   return out;
 }

@@ -7,6 +7,8 @@ import { OVERFLOW_HASH_AT } from "../tree/layout.ts";
 import type { Pages } from "../tree/pages.ts";
 import type { PageFile } from "./page_file.ts";
 
+const SHORT_BYTES = 64;
+
 /** A terminal's value: a copy. */
 export function readValue(
   pages: Pages,
@@ -15,10 +17,18 @@ export function readValue(
   n: number,
 ): Uint8Array {
   const at = pages.valueAt(f, n), length = pages.valueBytes(f, n);
-  if (!pages.isOverflow(f, n)) return pages.u8.slice(at, at + length);
+  if (!pages.isOverflow(f, n)) return copied(pages.u8, at, length);
   const i = at >> 2;
   const sum = pages.u32.slice(i + 4, i + 6);
   return file.readExtent(pages.u32[i + 1], length, sum);
+}
+
+/** A copy of some bytes; of few of them by a loop, which a call costs more than. */
+function copied(u8: Uint8Array, at: number, length: number): Uint8Array {
+  if (length > SHORT_BYTES) return u8.slice(at, at + length);
+  const out = new Uint8Array(length);
+  for (let i = 0; i < length; i++) out[i] = u8[at + i];
+  return out;
 }
 
 /** The value hash in an overflow reference: a copy; `undefined` if inline. */

@@ -17,6 +17,8 @@ export const PAGE_HEADER_BYTES = 32;
 export const NODE_BYTES = 40;
 /** Four nodes. */
 export const GROUP_BYTES = 160;
+/** Where the metas of the first group lie in a page. */
+export const METAS_AT = 160;
 /** "No node" in links. */
 export const NONE = 0xffff;
 
@@ -74,7 +76,8 @@ export function hashAt(f: number, n: number): number {
 
 /** Index into the u16 view of the meta of node `n` of the page at `f`. */
 export function metaAt(f: number, n: number): number {
-  return (f >> 1) + 80 + (n >> 2) * (GROUP_BYTES >> 1) + ((n & 3) << 2);
+  return (f >> 1) + (METAS_AT >> 1) + (n >> 2) * (GROUP_BYTES >> 1) +
+    ((n & 3) << 2);
 }
 
 /** Heap records are multiples of four bytes. */

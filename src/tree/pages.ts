@@ -23,11 +23,13 @@ import {
   DIRTY,
   EXTEND,
   FREE,
+  GROUP_BYTES,
   groupBytes,
   hashAt,
   JOIN,
   KIND_SHIFT,
   metaAt,
+  METAS_AT,
   NODE_BYTES,
   NONE,
   OVERFLOW,
@@ -53,6 +55,7 @@ export class Pages {
   readonly keyShift: number;
   readonly #scratch: number;
   readonly #stack: Int32Array;
+  #touched = 0;
 
   /**
    * @param buffer The memory.
@@ -102,6 +105,31 @@ export class Pages {
     const i = f + AT_BIRTH >> 2;
     this.u32[i] = birth >>> 0;
     this.u32[i + 1] = Math.floor(birth / 2 ** 32);
+  }
+
+  /**
+   * Reads a word of each group of nodes of a page that is about to be walked: the
+   * loads overlap, those of a walk wait for each other.
+   */
+  touchNodes(f: number): void {
+    const { u16, u32 } = this;
+    const end = f + PAGE_HEADER_BYTES + groupBytes(u16[f + AT_SLOTS >> 1]) >> 2;
+    let sum = 0;
+    for (let i = f + METAS_AT >> 2; i < end; i += GROUP_BYTES >> 2) {
+      sum ^= u32[i];
+    }
+    this.#touched = sum;
+  }
+
+  /** As {@linkcode touchNodes}, for the key and the value of a terminal. */
+  touchRecord(f: number, n: number): void {
+    const { u32 } = this, i = this.record(f, n) >> 2;
+    this.#touched = u32[i] ^ u32[i + 15];
+  }
+
+  /** What was read to no other end, so that the reads are not optimised away. */
+  get touched(): number {
+    return this.#touched;
   }
 
   root(f: number): number {

@@ -42,8 +42,17 @@ const WASM_PAGE_BYTES = 65536;
 /** Longest key and more. */
 const SPARE_BYTES = 512;
 
+/** No page's number. */
+const NOBODY = -1;
+
+/** State of a frame: flags, and in the bits above them how many lives it has. */
 const UNWRITTEN = 1;
 const REFERENCED = 2;
+const LIFE = 4;
+/** Lives of a page that led to another one. */
+const LIVES = 31;
+/** Frames that the clock passes until it takes lives in any case. */
+const PATIENCE = 256;
 
 /** How a pool is laid out. */
 export interface PoolOptions {
@@ -86,6 +95,7 @@ export class PagePool {
   readonly scratchAt: number;
   readonly counters: Counters;
   readonly #framesAt: number;
+  readonly #pageShift: number;
   readonly #framePage: Uint32Array;
   readonly #frameState: Uint8Array;
   readonly #framePin: Uint32Array;
@@ -97,6 +107,8 @@ export class PagePool {
   readonly #sum: Uint32Array = new Uint32Array(2);
   #staging: Uint8Array | undefined;
   #clock = 0;
+  /** Pages that the clock gave up, a quarter as many as there are frames. */
+  readonly #givenUp: Uint32Array;
   #epoch = 1;
   #pinned = 0;
   #unwritten = 0;
@@ -138,10 +150,12 @@ export class PagePool {
     this.buffer = this.memory?.buffer ??
       new ArrayBuffer(wasmPages * WASM_PAGE_BYTES);
     this.pages = new Pages(this.buffer, pageBytes, rule, this.scratchAt);
+    this.#pageShift = Math.log2(pageBytes);
     this.#framePage = new Uint32Array(this.frameCount);
     this.#frameState = new Uint8Array(this.frameCount);
     this.#framePin = new Uint32Array(this.frameCount);
     this.#frames = new U32Table(this.frameCount, 1);
+    this.#givenUp = new Uint32Array(1 << 29 - Math.clz32(this.frameCount));
     for (let i = this.frameCount - 1; i >= 0; i--) this.#free.push(i);
   }
 
@@ -198,6 +212,17 @@ export class PagePool {
     return this.#load(page, low, high);
   }
 
+  /**
+   * Whether the frame at `f` holds a page that was found there before; if so, this
+   * counts as finding it again. A frame that is given up names no page.
+   */
+  refind(page: number, f: number): boolean {
+    if (this.pages.pageOf(f) !== page) return false;
+    this.#frameState[this.#frame(f)] |= REFERENCED;
+    this.counters.cacheHits++;
+    return true;
+  }
+
   /** Refuses references to what storage had under an unwritten page's number. */
   #refuseOther(f: number, low: number, high: number): void {
     if (low === 0 && high === 0) return;
@@ -216,6 +241,9 @@ export class PagePool {
   child(f: number, n: number): number {
     const { pages } = this, { u16, u32 } = pages;
     const i = pages.record(f, n) >> 2;
+    // Loading the child may take the frame of a page that is not pinned.
+    const wanted = u16[metaAt(f, n) + 2];
+    if (f >= this.#framesAt) this.#frameState[this.#frame(f)] |= LIVES * LIFE;
     const child = this.get(u32[i], u32[i + 1], u32[i + 2]);
     const root = metaAt(child, pages.root(child)), meta = u16[root];
     const kind = meta >> KIND_SHIFT;
@@ -225,7 +253,7 @@ export class PagePool {
       : kind === CHILD
       ? u16[root + 2]
       : DEPTH_NONE;
-    if (depth === u16[metaAt(f, n) + 2]) return child;
+    if (depth === wanted) return child;
     const page = pages.pageOf(child);
     throw new CorruptError(`Cannot read page ${page}: its root is elsewhere`, {
       file: "pages",
@@ -265,7 +293,7 @@ export class PagePool {
    */
   stage(from: number): number {
     this.pin(from);
-    const f = this.#offset(this.#takeFrame());
+    const f = this.#offset(this.#takeFrame(NOBODY));
     this.unpin(from);
     this.pages.u8.copyWithin(f, from, from + this.pageBytes);
     return f;
@@ -389,7 +417,7 @@ export class PagePool {
   }
 
   #frame(f: number): number {
-    return (f - this.#framesAt) / this.pageBytes;
+    return f - this.#framesAt >>> this.#pageShift;
   }
 
   #isUnwritten(f: number): boolean {
@@ -407,6 +435,7 @@ export class PagePool {
     this.#framePage[frame] = 0;
     this.#frameState[frame] = 0;
     this.#framePin[frame] = 0;
+    this.pages.u32[this.#offset(frame) >> 2] = 0;
     this.#free.push(frame);
   }
 
@@ -454,7 +483,7 @@ export class PagePool {
 
   /** A frame for a page, in the table. */
   #take(page: number): number {
-    const frame = this.#takeFrame();
+    const frame = this.#takeFrame(page);
     // Referenced when found again: pages read once must not push out the
     // upper levels, which every path meets.
     this.#framePage[frame] = page;
@@ -462,14 +491,14 @@ export class PagePool {
     return this.#offset(frame);
   }
 
-  /** A frame that holds nothing, in no table. */
-  #takeFrame(): number {
+  /** A frame that holds nothing, in no table, for a page or {@linkcode NOBODY}. */
+  #takeFrame(page: number): number {
     let frame = this.#free.pop();
     if (frame === undefined) {
-      frame = this.#evict();
+      frame = this.#evict(page);
       if (frame < 0) {
         this.writeBack();
-        frame = this.#evict();
+        frame = this.#evict(page);
       }
       if (frame < 0) {
         throw new RangeError(
@@ -482,20 +511,36 @@ export class PagePool {
     return frame;
   }
 
-  /** Gives up one page that storage has, by the clock; -1 when there is none. */
-  #evict(): number {
+  /**
+   * Gives up one page that storage has, by the clock; -1 when there is none. Pages
+   * that lead to others are worth more than those at the ends of paths, of which
+   * there are many more and each is met rarely. So they lose lives only for a page
+   * that was given up not long ago and comes back, or where there is nothing else.
+   */
+  #evict(page: number): number {
     const count = this.frameCount, state = this.#frameState;
-    for (let i = 0; i < 2 * count; i++) {
+    const givenUp = this.#givenUp, mask = givenUp.length - 1;
+    const isBack = givenUp[page & mask] === page;
+    // Where everything is unwritten or pinned, once around will do.
+    let most = count;
+    for (let i = 0; i < most; i++) {
       const frame = this.#clock;
       this.#clock = frame + 1 === count ? 0 : frame + 1;
       if (this.#framePage[frame] === 0) continue;
       if ((state[frame] & UNWRITTEN) !== 0) continue;
       if (this.#framePin[frame] === this.#epoch) continue;
+      most = PATIENCE + (LIVES + 2) * count;
+      if (state[frame] >= LIFE) {
+        if (isBack || i > PATIENCE) state[frame] -= LIFE;
+        continue;
+      }
       if ((state[frame] & REFERENCED) !== 0) {
         state[frame] &= ~REFERENCED;
         continue;
       }
-      this.#frames.delete(this.#framePage[frame]);
+      const old = this.#framePage[frame];
+      givenUp[old & mask] = old;
+      this.#frames.delete(old);
       this.counters.evictions++;
       return frame;
     }

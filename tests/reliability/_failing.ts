@@ -54,6 +54,8 @@ export async function survive(failing: Failing): Promise<void> {
   if (error !== undefined) assertTyped(error, kind);
   if (kind.startsWith("short")) assert(error === undefined, `${error}`);
   if (run.isOpen) {
+    // What goes on in the background comes to its end.
+    await new Promise((resolve) => setTimeout(resolve, 0));
     assertPoison(run, failed(), failing);
     await useAfter(run, kind);
     await losePower(run, at, kind === "full" ? 16 : 4);

@@ -1,0 +1,91 @@
+// What the page cache keeps when it does not hold everything.
+
+import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
+import { memoryBackend, open, type Stemma } from "../../mod.ts";
+import { MemoryDisk } from "../../backends/memory.ts";
+import { random } from "../_amount.ts";
+import { commit, type Write } from "./_store.ts";
+
+/** Fewest frames that a store has. */
+const FRAMES = 128;
+
+async function filled(
+  disk: MemoryDisk,
+  pageBytes: number,
+  count: number,
+): Promise<Uint8Array[]> {
+  const draw = random(`cache ${pageBytes}`);
+  await using db = await open(memoryBackend(disk), { pageBytes });
+  const writes: Write[] = Array.from(
+    { length: count },
+    () => [draw.bytes(32), draw.bytes(32)],
+  );
+  await commit(db, writes);
+  return writes.map(([key]) => key);
+}
+
+/** Pages that a store reads for some gets. */
+function pagesRead(db: Stemma, keys: Iterable<Uint8Array>): number {
+  const before = db.metrics().pageReads;
+  for (const key of keys) assert(db.get(key) !== undefined);
+  return db.metrics().pageReads - before;
+}
+
+Deno.test("a cold get reads one page when those above fit", async () => {
+  const disk = new MemoryDisk(), draw = random("cold");
+  const keys = await filled(disk, 4096, 8000);
+  await using db = await open(memoryBackend(disk), { cacheBytes: 0 });
+  pagesRead(db, keys);
+  let cold = 0;
+  for (let i = 0; i < 2000; i++) {
+    const pages = pagesRead(db, [draw.pick(keys)]);
+    assertLessOrEqual(pages, 1);
+    cold += pages;
+  }
+  assert(cold > 1000, `only ${cold} gets were cold`);
+});
+
+Deno.test("keys read again and again come to stay in the cache", async () => {
+  const disk = new MemoryDisk();
+  const keys = await filled(disk, 512, 4000);
+  const hot: Uint8Array[] = [];
+  {
+    await using db = await open(memoryBackend(disk));
+    let pages = 0;
+    for (const key of keys) {
+      pages += pagesRead(db, [key]);
+      if (pages > FRAMES - 16) break;
+      hot.push(key);
+    }
+  }
+  await using db = await open(memoryBackend(disk), { cacheBytes: 0 });
+  pagesRead(db, keys);
+  let rounds = 0;
+  while (pagesRead(db, hot) > 0) assert(++rounds < 1000, "they never stay");
+  assertEquals(pagesRead(db, hot), 0);
+});
+
+Deno.test("gets find what a commit puts above and below a known node", async () => {
+  const draw = random("jumps");
+  await using db = await open(memoryBackend(), { cacheBytes: 0 });
+  const state = new Map<string, Write>();
+  const stem = draw.bytes(32);
+  for (let round = 0; round < 40; round++) {
+    const writes = Array.from({ length: 20 }, (): Write => {
+      const key = draw.bytes(32);
+      // All shared lengths, so that new joins come to be above old ones.
+      key.set(stem.subarray(0, draw.int(4)));
+      return [key, draw.chance(0.9) ? draw.bytes(8) : undefined];
+    });
+    const known = [...state.values()].filter(() => draw.chance(0.1));
+    writes.push(...known.map(([key]): Write => [key, undefined]));
+    using before = db.snapshot();
+    const old = [...state.values()];
+    await commit(db, writes);
+    for (const write of writes) state.set(write[0].toHex(), write);
+    for (const view of [db, before, db]) {
+      const entries = view === before ? old : state.values();
+      for (const [key, value] of entries) assertEquals(view.get(key), value);
+    }
+  }
+});

@@ -1,0 +1,110 @@
+// Proofs of keys and the witness of a session in a store, which are written straight
+// from pages, have the bytes that the plain encoder makes from a model of the tree.
+
+import { assertEquals } from "@std/assert";
+import { type Scheme, verifyWitness, type Write } from "@stemma/verify";
+import { memoryBackend, open, type Session, type Stemma } from "../../mod.ts";
+import { encodeProof, encodeWitness } from "../../src/prove.ts";
+import { amount, type Random, random } from "../_amount.ts";
+import { compare, ModelTree } from "../verify/_model_tree.ts";
+import { randomKey, randomValue } from "../verify/_support.ts";
+import { CHEAP, SCHEMES } from "./_store.ts";
+
+type State = Map<string, readonly [Uint8Array, Uint8Array]>;
+
+interface Step {
+  readonly reads: Uint8Array[];
+  readonly writes: Write[];
+}
+
+function drawStep(draw: Random, scheme: Scheme, state: State): Step {
+  const present = [...state.values()].map(([key]) => key).sort(compare);
+  const key = (): Uint8Array =>
+    present.length > 0 && draw.chance(0.5)
+      ? draw.pick(present)
+      : randomKey(draw, scheme, present);
+  const some = draw.pick([0, 1, 4, 40, 400]);
+  const reads = Array.from({ length: draw.int(some + 1) }, key);
+  const writes = new Map<string, Write>();
+  // Beyond 64 KiB a session applies what it has before it is prepared.
+  for (let i = draw.int(2 * some + 1); i > 0; i--) {
+    const written = draw.chance(0.2) && reads.length > 0
+      ? draw.pick(reads)
+      : key();
+    const value = draw.chance(0.8) ? randomValue(draw, scheme) : undefined;
+    writes.set(written.toHex(), { key: written, value });
+  }
+  return { reads, writes: [...writes.values()] };
+}
+
+function put(session: Session, { reads, writes }: Step): void {
+  for (const key of reads) session.get(key);
+  for (const { key, value } of writes) {
+    if (value === undefined) session.delete(key);
+    else session.set(key, value);
+  }
+}
+
+async function takeStep(
+  db: Stemma,
+  draw: Random,
+  scheme: Scheme,
+  state: State,
+): Promise<void> {
+  const step = drawStep(draw, scheme, state);
+  const before = new ModelTree(scheme, [...state.values()]);
+  assertEquals(db.root, before.rootHash);
+  const keys = [...step.reads, ...step.writes.map(({ key }) => key)];
+  using snapshot = db.snapshot();
+  assertEquals(snapshot.prove(keys), encodeProof(before, { keys }));
+  using session = db.begin({ witness: true });
+  put(session, step);
+  using next = session.prepare();
+  const { witness } = next;
+  assertEquals(witness, encodeWitness(before, next.root, step));
+  const { root } = verifyWitness(scheme, db.root, witness!);
+  assertEquals(root, next.root);
+  for (const { key, value } of step.writes) {
+    if (value === undefined) state.delete(key.toHex());
+    else state.set(key.toHex(), [key, value]);
+  }
+  await next.commit();
+}
+
+// Not every draw of keys can be written where none may be a prefix of another.
+const schemes = [SCHEMES["nomt-blake3"], CHEAP.nomt, CHEAP.jam, CHEAP.eip7864];
+
+for (const scheme of schemes) {
+  Deno.test(`proof and witness of ${scheme.name} are those of a model`, async () => {
+    const draw = random(`witness ${scheme.name}`);
+    for (let run = 0; run < amount(2); run++) {
+      await using db = await open(memoryBackend(), {
+        scheme,
+        cacheBytes: 0,
+        pageBytes: 512,
+      });
+      const state: State = new Map();
+      const steps = 12;
+      for (let i = 0; i < steps; i++) await takeStep(db, draw, scheme, state);
+    }
+  });
+}
+
+Deno.test("witness tells of writes that were applied early", async () => {
+  const scheme = SCHEMES["nomt-blake3"];
+  const draw = random("early");
+  await using db = await open(memoryBackend(), { cacheBytes: 0 });
+  const writes = Array.from({ length: 3000 }, () => ({
+    key: draw.bytes(32),
+    value: draw.bytes(draw.int(80)),
+  }));
+  using session = db.begin({ witness: true });
+  put(session, { reads: [], writes });
+  assertEquals(session.get(writes[0].key), writes[0].value);
+  const last = { key: writes[1].key, value: draw.bytes(3) };
+  put(session, { reads: [], writes: [last] });
+  writes[1] = last;
+  using next = session.prepare();
+  const empty = new ModelTree(scheme, []);
+  assertEquals(next.witness, encodeWitness(empty, next.root, { writes }));
+});

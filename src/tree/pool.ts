@@ -217,8 +217,9 @@ export class PagePool {
    * counts as finding it again. A frame that is given up names no page.
    */
   refind(page: number, f: number): boolean {
-    if (this.pages.pageOf(f) !== page) return false;
-    this.#frameState[this.#frame(f)] |= REFERENCED;
+    const frame = this.#frame(f);
+    if (this.#framePage[frame] !== page) return false;
+    this.#frameState[frame] |= REFERENCED;
     this.counters.cacheHits++;
     return true;
   }
@@ -435,7 +436,6 @@ export class PagePool {
     this.#framePage[frame] = 0;
     this.#frameState[frame] = 0;
     this.#framePin[frame] = 0;
-    this.pages.u32[this.#offset(frame) >> 2] = 0;
     this.#free.push(frame);
   }
 

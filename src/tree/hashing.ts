@@ -31,6 +31,7 @@ import {
   JOIN,
   KIND_SHIFT,
   metaAt,
+  NONE,
   OVERFLOW_HASH_AT,
 } from "./layout.ts";
 import type { Pages } from "./pages.ts";
@@ -50,7 +51,7 @@ export interface LaterBatches {
 
 /** A growing list of u32 words. */
 class Words {
-  data: Uint32Array = new Uint32Array(1 << 10);
+  data: Uint32Array = new Uint32Array(96);
   length = 0;
 
   room(words: number): void {
@@ -69,14 +70,12 @@ export class HashingPass {
   readonly #family: Scheme["family"];
   readonly #pairOp: number;
   readonly #leafOp: number;
-  readonly #pairWords: number;
   readonly #values: Words = new Words();
   readonly #leaves: Words = new Words();
-  /** Entries of all levels in the order of the visit, and their levels. */
-  readonly #pairs: Words = new Words();
-  #levels: Uint16Array = new Uint16Array(1 << 10);
-  #sorted: Uint32Array = new Uint32Array(1 << 10);
-  readonly #starts: Int32Array = new Int32Array(LEVELS + 1);
+  /** Entries by level; a level's list is made when it is first needed. */
+  readonly #pairs: (Words | undefined)[] = new Array(LEVELS).fill(undefined);
+  /** Words of all levels. */
+  #pairLength = 0;
   #stack: Int32Array = new Int32Array(1 << 10);
   #stackTop = 0;
   #extended: ReadonlyMap<number, number> = new Map();
@@ -84,7 +83,6 @@ export class HashingPass {
   readonly #later: LaterBatches | undefined;
   /** Where a group's next list goes; 0: lists are run at once. */
   #listTop = 0;
-  #entries = 0;
   /** Deepest level of the entries. */
   #deepest = 0;
 
@@ -100,7 +98,6 @@ export class HashingPass {
     this.#hasher = hasher;
     this.#family = scheme.family;
     [this.#pairOp, this.#leafOp] = opsOf(scheme.family);
-    this.#pairWords = OP_WORDS[this.#pairOp];
   }
 
   /**
@@ -114,7 +111,7 @@ export class HashingPass {
     this.#keys = keys;
     const anchor = this.#pool.anchorAt;
     this.#later?.finishGroups();
-    this.#visitAll(anchor, 0, hashAt(anchor, 0), -1);
+    this.#visit(anchor, 0, hashAt(anchor, 0), -1);
     this.#execute();
   }
 
@@ -128,12 +125,12 @@ export class HashingPass {
       if (!this.#isLowest(f)) continue;
       const u16 = this.#pages.u16, i = metaAt(f, this.#pages.root(f));
       if (u16[i] >> KIND_SHIFT !== JOIN || (u16[i] & DIRTY) === 0) continue;
-      this.#pushDirty(f, i);
-      this.#visitPushed();
+      const n = this.#nextBelow(f, i);
+      if (n !== NONE) this.#visit(f, n, hashAt(f, n), u16[i] & DEPTH_MASK);
     }
     const values = this.#values.length, leaves = this.#leaves.length;
     this.#listTop = this.#later!.beginGroup(
-      values + leaves + this.#pairs.length,
+      values + leaves + this.#pairLength,
       values / 3 + this.#deepest + 3,
     );
     this.#execute();
@@ -161,53 +158,83 @@ export class HashingPass {
    */
   runPage(f: number, home: number, above: number): void {
     this.#extended = new Map();
-    this.#visitAll(f, this.#pages.root(f), home, above);
+    this.#visit(f, this.#pages.root(f), home, above);
     this.#execute();
   }
 
-  #visitAll(f: number, n: number, home: number, above: number): void {
-    this.#stackTop = 0;
-    this.#visit(f, n, home, above);
-    this.#visitPushed();
-  }
-
-  #visitPushed(): void {
-    while (this.#stackTop > 0) {
-      const stack = this.#stack;
-      this.#stackTop -= 4;
-      const i = this.#stackTop;
-      this.#visit(stack[i], stack[i + 1], stack[i + 2], stack[i + 3]);
-    }
-  }
-
-  /** Writes down what one flagged node needs. */
+  /** Writes down what a flagged node, and what is flagged below it, need. */
   #visit(f: number, n: number, home: number, above: number): void {
-    const u16 = this.#pages.u16, i = metaAt(f, n);
-    const flags = u16[i];
-    u16[i] = flags & ~(DIRTY | EXTEND);
-    if ((flags & DIRTY) === 0) {
-      if ((flags & EXTEND) !== 0) this.#extend(f, n, home, above);
-      return;
-    }
-    const kind = flags >> KIND_SHIFT;
-    if (kind === JOIN) {
-      this.#join(f, n, home, above);
-    } else if (kind === CHILD) {
-      if (this.#pages.childPage(f, n) === 0) {
-        this.#pages.u8.fill(0, home, home + 32);
-        return;
+    const u16 = this.#pages.u16, bottom = this.#stackTop;
+    for (;;) {
+      const i = metaAt(f, n), flags = u16[i], kind = flags >> KIND_SHIFT;
+      u16[i] = flags & ~(DIRTY | EXTEND);
+      let next = NONE;
+      if ((flags & DIRTY) === 0) {
+        if ((flags & EXTEND) !== 0) this.#extend(f, n, home, above);
+      } else if (kind === JOIN) {
+        this.#join(f, n, home, above);
+        next = this.#nextBelow(f, i);
+        above = flags & DEPTH_MASK;
+        if (next !== NONE) home = hashAt(f, next);
+      } else if (kind === CHILD) {
+        const child = this.#enter(f, n, home, above);
+        if (child !== 0) next = this.#pages.root(f = child);
+      } else this.#terminal(f, n, home, above);
+      if (next === NONE) {
+        if (this.#stackTop === bottom) return;
+        const top = this.#stackTop -= 3, stack = this.#stack;
+        f = stack[top];
+        next = stack[top + 1];
+        above = stack[top + 2];
+        home = hashAt(f, next);
       }
-      const child = this.#pool.child(f, n);
-      this.#pool.pin(child);
-      const root = this.#pages.root(child);
-      const m = metaAt(child, root);
-      // The entry is dirty because the root node is to be hashed, whether or
-      // not anything below that has changed.
-      if ((u16[m] & DIRTY) === 0) this.#relift(child, root, home, above);
-      else this.#push(child, root, home, above);
-    } else {
-      this.#terminal(f, n, home, above);
+      n = next;
     }
+  }
+
+  /**
+   * The flagged node below the join whose meta is at `i`, or NONE; when both are,
+   * the right one waits on the stack.
+   */
+  #nextBelow(f: number, i: number): number {
+    const u16 = this.#pages.u16, left = u16[i + 1], right = u16[i + 2];
+    const isLeft = (u16[metaAt(f, left)] & (DIRTY | EXTEND)) !== 0;
+    if ((u16[metaAt(f, right)] & (DIRTY | EXTEND)) === 0) {
+      return isLeft ? left : NONE;
+    }
+    if (!isLeft) return right;
+    if (this.#stackTop + 3 > this.#stack.length) {
+      const longer = new Int32Array(2 * this.#stack.length);
+      longer.set(this.#stack);
+      this.#stack = longer;
+    }
+    const stack = this.#stack, top = this.#stackTop;
+    stack[top] = f;
+    stack[top + 1] = right;
+    stack[top + 2] = u16[i] & DEPTH_MASK;
+    this.#stackTop = top + 3;
+    return left;
+  }
+
+  /**
+   * Goes on from an entry for a page.
+   *
+   * @returns The page's frame when its root node is to be visited, else 0.
+   */
+  #enter(f: number, n: number, home: number, above: number): number {
+    const pages = this.#pages;
+    if (pages.childPage(f, n) === 0) {
+      pages.u8.fill(0, home, home + 32);
+      return 0;
+    }
+    const child = this.#pool.child(f, n);
+    this.#pool.pin(child);
+    // The entry is dirty because the root node is to be hashed, whether or
+    // not anything below that has changed.
+    const root = pages.root(child);
+    if ((pages.u16[metaAt(child, root)] & DIRTY) !== 0) return child;
+    this.#relift(child, root, home, above);
+    return 0;
   }
 
   /** A clean page's root node stands under another join now. */
@@ -216,20 +243,6 @@ export class HashingPass {
     if (kind === JOIN) this.#join(f, n, home, above);
     else if (kind !== CHILD) this.#terminal(f, n, home, above);
     else throw new Error("unreachable: page with a child entry as root");
-  }
-
-  #push(f: number, n: number, home: number, above: number): void {
-    if (this.#stackTop + 4 > this.#stack.length) {
-      const longer = new Int32Array(2 * this.#stack.length);
-      longer.set(this.#stack);
-      this.#stack = longer;
-    }
-    const i = this.#stackTop;
-    this.#stack[i] = f;
-    this.#stack[i + 1] = n;
-    this.#stack[i + 2] = home;
-    this.#stack[i + 3] = above;
-    this.#stackTop = i + 4;
   }
 
   #join(f: number, n: number, home: number, above: number): void {
@@ -244,17 +257,6 @@ export class HashingPass {
       if (this.#needsKey(depth, above)) {
         this.#liftAll(home, depth - 1, above, this.#keyBelow(f, n));
       }
-    }
-    this.#pushDirty(f, i);
-  }
-
-  /** Goes on to what is flagged below the join whose meta is at `i`. */
-  #pushDirty(f: number, i: number): void {
-    const u16 = this.#pages.u16, depth = u16[i] & DEPTH_MASK;
-    for (let side = 1; side <= 2; side++) {
-      const n = u16[i + side];
-      if ((u16[metaAt(f, n)] & (DIRTY | EXTEND)) === 0) continue;
-      this.#push(f, n, hashAt(f, n), depth);
     }
   }
 
@@ -337,10 +339,7 @@ export class HashingPass {
     above: number,
   ): void {
     const bits = depth - above - 1;
-    const words = this.#pairs;
-    words.room(6);
-    const { data, length } = words;
-    this.#setLevel(depth);
+    const words = this.#level(depth, 6), { data, length } = words;
     data[length] = bits === 0 ? this.#pool.zeroAt : this.#keyBelow(f, n);
     data[length + 1] = above + 1;
     data[length + 2] = bits;
@@ -351,26 +350,20 @@ export class HashingPass {
   }
 
   #pair(level: number, left: number, right: number, out: number): void {
-    const words = this.#pairs;
-    words.room(3);
-    const { data, length } = words;
-    this.#setLevel(level);
+    const words = this.#level(level, 3), { data, length } = words;
     data[length] = left;
     data[length + 1] = right;
     data[length + 2] = out;
     words.length = length + 3;
   }
 
-  /** Notes the level of the next entry. */
-  #setLevel(level: number): void {
-    const entry = this.#entries++;
-    if (entry >= this.#levels.length) {
-      const longer = new Uint16Array(2 * this.#levels.length);
-      longer.set(this.#levels);
-      this.#levels = longer;
-    }
-    this.#levels[entry] = level;
+  /** The list of a level, with room for an entry. */
+  #level(level: number, words: number): Words {
+    const list = this.#pairs[level] ??= new Words();
+    list.room(words);
+    this.#pairLength += words;
     if (level > this.#deepest) this.#deepest = level;
+    return list;
   }
 
   #value(at: number, length: number, out: number): void {
@@ -425,70 +418,49 @@ export class HashingPass {
   }
 
   #execute(): void {
-    this.#batches(OP_VALUE, this.#values.data, 0, this.#values.length / 3);
+    this.#batches(OP_VALUE, this.#values.data, this.#values.length / 3);
     this.#values.length = 0;
     const leafWords = OP_WORDS[this.#leafOp];
     const leaves = this.#leaves.length / leafWords;
-    this.#batches(this.#leafOp, this.#leaves.data, 0, leaves);
+    this.#batches(this.#leafOp, this.#leaves.data, leaves);
     this.#leaves.length = 0;
-    this.#sortByLevel();
     for (let level = this.#deepest; level >= 0; level--) {
-      const from = this.#starts[level], to = this.#starts[level + 1];
-      if (from === to) continue;
+      const pairs = this.#pairs[level];
+      if (pairs === undefined || pairs.length === 0) continue;
       const stem = this.#family === "eip7864" && level === STEM_BITS;
       const op = stem ? OP_STEM : this.#pairOp;
-      this.#batches(op, this.#sorted, from, to - from);
+      this.#batches(op, pairs.data, pairs.length / OP_WORDS[op]);
+      pairs.length = 0;
     }
-    this.#pairs.length = 0;
-    this.#entries = 0;
+    this.#pairLength = 0;
     this.#deepest = 0;
   }
 
-  /** Counting sort of the entries: `#starts[level]` is where a level begins. */
-  #sortByLevel(): void {
-    const words = this.#pairWords, entries = this.#entries;
-    const { data } = this.#pairs, levels = this.#levels, starts = this.#starts;
-    if (this.#sorted.length < this.#pairs.length) {
-      this.#sorted = new Uint32Array(data.length);
-    }
-    const sorted = this.#sorted;
-    const ends = this.#deepest + 1;
-    starts.fill(0, 0, ends + 1);
-    for (let i = 0; i < entries; i++) starts[levels[i]]++;
-    let sum = 0;
-    for (let level = 0; level <= ends; level++) {
-      sum += starts[level];
-      starts[level] = sum;
-    }
-    for (let i = entries - 1; i >= 0; i--) {
-      let to = --starts[levels[i]] * words;
-      for (let from = i * words; from < (i + 1) * words;) {
-        sorted[to++] = data[from++];
-      }
-    }
-  }
-
   /** Runs a list through the pool's list region. */
-  #batches(op: number, list: Uint32Array, from: number, count: number): void {
+  #batches(op: number, list: Uint32Array, count: number): void {
     const words = OP_WORDS[op], { listAt, listBytes } = this.#pool;
     if (this.#listTop > 0) {
-      const at = this.#listTop,
-        part = list.subarray(from * words, (from + count) * words);
-      this.#pages.u32.set(part, at >> 2);
-      this.#listTop += 4 * part.length;
-      this.#hasher.hashBatch(op, at, count);
+      const at = this.#listTop;
+      this.#listTop += 4 * words * count;
+      this.#runPart(op, list, 0, count, at);
       return;
     }
     const most = Math.floor(listBytes / 4 / words);
     for (let done = 0; done < count; done += most) {
-      const part = Math.min(most, count - done);
-      const start = (from + done) * words;
-      this.#pages.u32.set(
-        list.subarray(start, start + part * words),
-        listAt >> 2,
-      );
-      this.#hasher.hashBatch(op, listAt, part);
+      this.#runPart(op, list, done, Math.min(most, count - done), listAt);
     }
+  }
+
+  #runPart(
+    op: number,
+    list: Uint32Array,
+    from: number,
+    count: number,
+    at: number,
+  ): void {
+    const words = OP_WORDS[op], start = from * words;
+    this.#pages.u32.set(list.subarray(start, start + count * words), at >> 2);
+    this.#hasher.hashBatch(op, at, count);
   }
 }
 

@@ -10,18 +10,27 @@ import type {
 
 /** Milliseconds spent in calls on files. */
 export interface FileTimes {
+  /** Waiting for flushes, those in the background only where nothing else goes on. */
   flush: number;
   write: number;
   read: number;
+  /** When the last call or wait was over. */
+  busyUntil: number;
+  /** Whether somebody does nothing but wait. */
+  isWaiting: boolean;
 }
 
 class TimedFile implements StorageFile {
   readonly #inner: StorageFile;
   readonly #times: FileTimes;
+  readonly flushInBackground?: () => Promise<void>;
 
   constructor(inner: StorageFile, times: FileTimes) {
     this.#inner = inner;
     this.#times = times;
+    if (inner.flushInBackground !== undefined) {
+      this.flushInBackground = () => this.#flushInBackground();
+    }
   }
 
   read(buffer: Uint8Array, position: number): number {
@@ -34,7 +43,9 @@ class TimedFile implements StorageFile {
   write(buffer: Uint8Array, position: number): number {
     const start = performance.now();
     const count = this.#inner.write(buffer, position);
-    this.#times.write += performance.now() - start;
+    const end = performance.now();
+    this.#times.write += end - start;
+    this.#times.busyUntil = end;
     return count;
   }
 
@@ -46,6 +57,14 @@ class TimedFile implements StorageFile {
     };
     if (done === undefined) return note();
     return done.then(note);
+  }
+
+  async #flushInBackground(): Promise<void> {
+    const times = this.#times, start = performance.now();
+    await this.#inner.flushInBackground!();
+    const end = performance.now();
+    if (times.isWaiting) times.flush += end - Math.max(start, times.busyUntil);
+    times.busyUntil = end;
   }
 
   size(): number {
@@ -63,7 +82,13 @@ class TimedFile implements StorageFile {
 
 /** Wraps a backend; `times` grows with every call. */
 export class TimedBackend implements StorageBackend {
-  readonly times: FileTimes = { flush: 0, write: 0, read: 0 };
+  readonly times: FileTimes = {
+    flush: 0,
+    write: 0,
+    read: 0,
+    busyUntil: 0,
+    isWaiting: false,
+  };
   readonly sync?: () => Promise<void>;
   readonly #inner: StorageBackend;
 

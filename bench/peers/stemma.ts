@@ -70,8 +70,11 @@ export class StemmaSubject implements Subject {
     this.times.commit += performance.now() - t2;
   }
 
-  settle(): Promise<void> {
-    return this.db.checkpoint();
+  async settle(): Promise<void> {
+    const { times } = this.backend;
+    times.isWaiting = true;
+    await this.db.checkpoint();
+    times.isWaiting = false;
   }
 
   close(): Promise<void> {

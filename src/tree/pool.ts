@@ -9,6 +9,7 @@
 
 import { CorruptError } from "../errors.ts";
 import { type Counters, counters } from "../metrics.ts";
+import { FreeFrames } from "./free_frames.ts";
 import type { KeyRule } from "./keys.ts";
 import {
   AT_SLOTS,
@@ -100,7 +101,7 @@ export class PagePool {
   readonly #frameState: Uint8Array;
   readonly #framePin: Uint32Array;
   readonly #frames: U32Table;
-  readonly #free: number[] = [];
+  readonly #free: FreeFrames;
   readonly #rule: KeyRule;
   /** Checksums of written pages that a parent may not know yet. */
   readonly #checksums: U32Table = new U32Table(64, 2);
@@ -156,7 +157,7 @@ export class PagePool {
     this.#framePin = new Uint32Array(this.frameCount);
     this.#frames = new U32Table(this.frameCount, 1);
     this.#givenUp = new Uint32Array(1 << 29 - Math.clz32(this.frameCount));
-    for (let i = this.frameCount - 1; i >= 0; i--) this.#free.push(i);
+    this.#free = new FreeFrames(this.frameCount);
   }
 
   /** Gives the pool the file that its pages come from and go to. */
@@ -176,7 +177,7 @@ export class PagePool {
 
   /** Bytes of the page file's pages in the pool. */
   get cachedBytes(): number {
-    return (this.frameCount - this.#free.length) * this.pageBytes;
+    return (this.frameCount - this.#free.count) * this.pageBytes;
   }
 
   /** Lets go of every pin: a new edit, or a new part of one, starts. */
@@ -436,7 +437,7 @@ export class PagePool {
     this.#framePage[frame] = 0;
     this.#frameState[frame] = 0;
     this.#framePin[frame] = 0;
-    this.#free.push(frame);
+    this.#free.give(frame);
   }
 
   #view(f: number): Uint8Array {
@@ -493,8 +494,8 @@ export class PagePool {
 
   /** A frame that holds nothing, in no table, for a page or {@linkcode NOBODY}. */
   #takeFrame(page: number): number {
-    let frame = this.#free.pop();
-    if (frame === undefined) {
+    let frame = this.#free.take();
+    if (frame < 0) {
       frame = this.#evict(page);
       if (frame < 0) {
         this.writeBack();

@@ -31,7 +31,7 @@ const PART = 1 / 2;
 /** Frames after which a part is hashed, while it still is in the CPU's cache. */
 const PART_FRAMES = 512;
 /** The same with a second thread, which each part has to wait for. */
-const SHARED_PART_FRAMES = 512;
+const SHARED_PART_FRAMES = 1024;
 /** Pages that the second thread gets to hash at a time. */
 const GROUP_PAGES = 16;
 /** Changes from which on waking the second thread pays. */

@@ -17,6 +17,9 @@ export class PageRuns {
   /** First page, count, and birth in two halves. */
   #data: Uint32Array = new Uint32Array(16);
   #length = 0;
+  /** Birth of the last run, and the page behind it. */
+  #birth = -1;
+  #next = 0;
 
   /** Runs in the list. */
   get length(): number {
@@ -25,16 +28,15 @@ export class PageRuns {
 
   /** Appends a run; one that continues the last one becomes a part of it. */
   push(first: number, count: number, birth: number): void {
-    const low = birth >>> 0, high = Math.floor(birth / 2 ** 32);
-    const end = this.#length, last = end - 4;
+    const end = this.#length;
     let data = this.#data;
-    if (
-      last >= 0 && data[last] + data[last + 1] === first &&
-      data[last + 2] === low && data[last + 3] === high
-    ) {
-      data[last + 1] += count;
+    if (birth === this.#birth && first === this.#next) {
+      data[end - 3] += count;
+      this.#next += count;
       return;
     }
+    this.#birth = birth;
+    this.#next = first + count;
     if (end === data.length) {
       data = new Uint32Array(4 * end);
       data.set(this.#data);
@@ -42,8 +44,8 @@ export class PageRuns {
     }
     data[end] = first;
     data[end + 1] = count;
-    data[end + 2] = low;
-    data[end + 3] = high;
+    data[end + 2] = birth >>> 0;
+    data[end + 3] = Math.floor(birth / 2 ** 32);
     this.#length = end + 4;
   }
 
@@ -56,6 +58,7 @@ export class PageRuns {
 
   clear(): void {
     this.#length = 0;
+    this.#birth = -1;
     this.#data = new Uint32Array(16);
   }
 }

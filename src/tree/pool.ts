@@ -336,10 +336,8 @@ export class PagePool {
   /** Forgets a page: nothing refers to it any more. */
   drop(page: number): void {
     this.#checksums.delete(page);
-    const slot = this.#frames.find(page);
-    if (slot < 0) return;
-    const frame = this.#frames.first(slot);
-    this.#frames.delete(page);
+    const frame = this.#frames.delete(page);
+    if (frame < 0) return;
     if ((this.#frameState[frame] & UNWRITTEN) !== 0) this.#unwritten--;
     if (this.#framePin[frame] === this.#epoch) this.#pinned--;
     this.#release(frame);

@@ -87,11 +87,12 @@ export class U32Table {
     if (shift === 2) words[i + 2] = second;
   }
 
-  /** Removes an entry when it is there. */
-  delete(key: number): void {
+  /** Removes an entry when it is there; its first value, or -1. */
+  delete(key: number): number {
     const words = this.#words, mask = this.#mask, shift = this.#shift;
-    const place = this.find(key);
-    if (place < 0) return;
+    const place = this.#size === 0 ? -1 : this.find(key);
+    if (place < 0) return -1;
+    const first = words[place + 1];
     this.#size--;
     let hole = place >> shift;
     for (let slot = hole + STEP & mask;; slot = slot + STEP & mask) {
@@ -103,6 +104,7 @@ export class U32Table {
       hole = slot;
     }
     words[hole << shift] = 0;
+    return first;
   }
 
   /** Removes everything. */

@@ -161,7 +161,7 @@ export class TreeReader {
   /** Goes down from the root, and notes where keys like this may begin. */
   #walkAll(tree: TreeRoot, key: Uint8Array): void {
     const pages = this.#pages, u16 = pages.u16, jumps = this.#jumps;
-    let f = this.#pool.get(tree.page, tree.sum[0], tree.sum[1]);
+    let f = this.#pool.top(tree);
     let n = pages.root(f);
     for (;;) {
       const i = metaAt(f, n), meta = u16[i], kind = meta >> KIND_SHIFT;
@@ -235,7 +235,7 @@ export class TreeReader {
   ): number[] {
     const pool = this.#pool, pages = this.#pages, stack: number[] = [];
     const parting = from === undefined ? NOWHERE : this.#parting(tree, from);
-    let f = pool.get(tree.page, tree.sum[0], tree.sum[1]);
+    let f = pool.top(tree);
     pool.pin(f);
     let n = pages.root(f);
     if (from === undefined) return [f, n];
@@ -395,17 +395,19 @@ export class VersionTree implements ProvableTree {
 
   /** Locates the node itself, for a handle of an entry that leads to its page. */
   #enter(node: number): void {
-    const pages = this.#pages, { page, sum } = this.#tree;
-    if (node === ROOT) return this.#open(page, sum[0], sum[1]);
+    const pool = this.#pool, pages = this.#pages, { sum } = this.#tree;
+    if (node === ROOT) return this.#open(pool.top(this.#tree), sum[0], sum[1]);
     this.#locate(node);
     if (pages.kind(this.#frame, this.#node) !== CHILD) return;
     const i = pages.record(this.#frame, this.#node) >> 2;
-    this.#open(pages.u32[i], pages.u32[i + 1], pages.u32[i + 2]);
+    const low = pages.u32[i + 1], high = pages.u32[i + 2];
+    this.#open(pool.child(this.#frame, this.#node), low, high);
   }
 
   /** Goes to a page's root node, and remembers how to find the page again. */
-  #open(page: number, low: number, high: number): void {
-    this.#frame = this.#pool.get(page, low, high);
+  #open(f: number, low: number, high: number): void {
+    const page = this.#pages.pageOf(f);
+    this.#frame = f;
     this.#page = page;
     this.#node = this.#pages.root(this.#frame);
     if (this.#sums.size > REMEMBERED) this.#sums.clear();

@@ -93,7 +93,7 @@ export class PointEncoder {
     this.#level = 0;
     this.#late.start(out);
     try {
-      const f = this.#pool.get(tree.page, tree.sum[0], tree.sum[1]);
+      const f = this.#pool.top(tree);
       this.#open(f);
       this.#push(this.#pages.root(f), 0, 0, points.count);
       while (this.#top > 0) this.#next();

@@ -247,7 +247,24 @@ export class PagePool {
     const wanted = u16[metaAt(f, n) + 2];
     if (f >= this.#framesAt) this.#frameState[this.#frame(f)] |= LIVES * LIFE;
     const child = this.get(u32[i], u32[i + 1], u32[i + 2]);
-    const root = metaAt(child, pages.root(child)), meta = u16[root];
+    return this.#rooted(child, wanted);
+  }
+
+  /** As {@linkcode get}, for a tree's root page. */
+  top(
+    { page, depth, sum }: {
+      readonly page: number;
+      readonly depth: number;
+      readonly sum: readonly [number, number];
+    },
+  ): number {
+    return this.#rooted(this.get(page, sum[0], sum[1]), depth);
+  }
+
+  /** The page at `f`, whose root must be at a depth. */
+  #rooted(f: number, wanted: number): number {
+    const { pages } = this, { u16 } = pages;
+    const root = metaAt(f, pages.root(f)), meta = u16[root];
     const kind = meta >> KIND_SHIFT;
     // While an edit runs, a page may for a moment only lead to another one.
     const depth = kind === JOIN
@@ -255,8 +272,8 @@ export class PagePool {
       : kind === CHILD
       ? u16[root + 2]
       : DEPTH_NONE;
-    if (depth === wanted) return child;
-    const page = pages.pageOf(child);
+    if (depth === wanted) return f;
+    const page = pages.pageOf(f);
     throw new CorruptError(`Cannot read page ${page}: its root is elsewhere`, {
       file: "pages",
       page,

@@ -250,6 +250,28 @@ function spoil(page: Uint8Array, draw: Random): void {
   }
 }
 
+Deno.test("a root page whose root is not where the header says is refused by every reader", async () => {
+  const files = await manyPages();
+  const { rootDepth } = headerOf(files);
+  for (const depth of [rootDepth + 1, 200]) {
+    const forged = withHeader(files, { rootDepth: depth });
+    const read: ((db: Stemma) => unknown)[] = [
+      (db) => db.get(KEYS[0]),
+      (db) => [...db.entries()],
+      (db) => db.snapshot().prove([KEYS[0]]),
+      (db) => db.snapshot().prove({ ranges: [{ gte: KEYS[0] }] }),
+    ];
+    for (const step of read) {
+      const db = await open(await backendOf(forged), {
+        ...SMALL,
+        create: "never",
+      });
+      await assertRejects(async () => await step(db), CorruptError);
+      await db.abandon();
+    }
+  }
+});
+
 Deno.test("whatever a page says, there are only typed errors", async () => {
   const draw = random("pages");
   const schemes: OpenOptions[] = [

@@ -14,7 +14,7 @@ import { type NamedWorkload, WORKLOADS } from "./_workloads.ts";
 const PARTS = 2;
 const IMAGES_MIN = 100_000;
 const REAL_IMAGES_MIN = 10_000;
-const SEEDS = 16;
+const SEEDS = 12;
 const PER_CALL = 4;
 const NESTED_ONE_IN = 40;
 

@@ -70,6 +70,8 @@ export class Checkpoints {
   readonly #faults: ReadonlySet<Fault>;
   #newer: Durable;
   #older: Durable | undefined;
+  /** Headers whose writing failed; any of them may be in the older one's slot. */
+  #attempted: Durable[] = [];
 
   /** Reads the maps of both headers; the head's version is pinned by one. */
   constructor(
@@ -129,16 +131,22 @@ export class Checkpoints {
   ): Promise<void> {
     const { file } = this.#parts, faults = this.#faults;
     const slot = faults.has("single-header-slot") ? 0 : 1 - this.#newer.slot;
+    const durable = durableOf(slot, header, head, file);
     try {
       if (!faults.has("header-before-page-flush")) await flush();
+    } catch (error) {
+      this.#parts.free(durable.mapPage, durable.mapPages);
+      throw error;
+    }
+    try {
       file.writeHeader(slot, header);
       await flush();
     } catch (error) {
-      const { mapPage, mapBytes } = header;
-      this.#parts.free(mapPage, file.extentPages(mapBytes));
+      this.#parts.versions.hold(head);
+      this.#attempted.push(durable);
       throw error;
     }
-    this.#settle(durableOf(slot, header, head, file));
+    this.#settle(durable);
   }
 
   /** Cuts what nobody uses off the ends of both files. */
@@ -160,7 +168,7 @@ export class Checkpoints {
     for (const version of versions.loose()) {
       version.made.forEach((first, count) => free.forget(first, count));
     }
-    for (const durable of [this.#newer, this.#older]) {
+    for (const durable of [this.#newer, this.#older, ...this.#attempted]) {
       if (durable === undefined) continue;
       free.forget(durable.mapPage, durable.mapPages);
     }
@@ -187,6 +195,7 @@ export class Checkpoints {
     this.#older = this.#newer;
     this.#newer = durable;
     if (gone !== undefined) this.#releaseSlot(gone);
+    this.#attempted.splice(0).forEach((one) => this.#releaseSlot(one));
     if (this.#faults.has("reuse-pages-of-older-header")) {
       this.#releaseSlot(this.#older);
       this.#older = undefined;

@@ -105,6 +105,7 @@ export class PagePool {
   readonly #rule: KeyRule;
   /** Checksums of written pages that a parent may not know yet. */
   readonly #checksums: U32Table = new U32Table(64, 2);
+  #checksumHolds = 0;
   readonly #sum: Uint32Array = new Uint32Array(2);
   #staging: Uint8Array | undefined;
   #clock = 0;
@@ -382,9 +383,23 @@ export class PagePool {
     }
   }
 
-  /** Drops the checksums kept for parents when no parent can need them. */
+  /** Drops the checksums kept for parents when nobody can need them. */
   forgetChecksums(): void {
-    if (this.#unwritten === 0) this.#checksums.clear();
+    if (this.#unwritten === 0 && this.#checksumHolds === 0) {
+      this.#checksums.clear();
+    }
+  }
+
+  /**
+   * Keeps them until {@linkcode releaseChecksums}: for whoever goes on later from
+   * references that were read before what they refer to was written.
+   */
+  holdChecksums(): void {
+    this.#checksumHolds++;
+  }
+
+  releaseChecksums(): void {
+    this.#checksumHolds--;
   }
 
   /**

@@ -9,6 +9,8 @@ import {
   UncommittedParentError,
   UsedUpError,
 } from "../../mod.ts";
+import { cheapScheme } from "../../src/testing/cheap_scheme.ts";
+import { random } from "../_amount.ts";
 import { bytes, commit, contents, key32, openSmall } from "./_store.ts";
 
 type Store = Awaited<ReturnType<typeof openSmall>>;
@@ -314,4 +316,17 @@ Deno.test("a session that is refused half-way does not hold up a checkpoint", as
   session.delete(Uint8Array.of(150));
   await session.prepare().commit();
   assertEquals(contents(db).length, 201);
+});
+
+Deno.test("check() holds while what it is about to read gets written", async () => {
+  await using db = await openSmall({ scheme: cheapScheme, pageBytes: 512 });
+  const draw = random("check", 1);
+  await commit(
+    db,
+    Array.from({ length: 2000 }, () => [draw.bytes(32), draw.bytes(8)]),
+  );
+  // The queue of a check holds references to pages that have no checksum yet.
+  const checked = db.check();
+  await db.checkpoint();
+  await checked;
 });

@@ -1,7 +1,8 @@
-// A page that could not be written because the disk was full, and was changed
-// after that, must not keep the checksum it had at the first attempt.
+// What a full disk leaves behind. A page that could not be written and was changed
+// after that must not keep the checksum it had at the first attempt; a header
+// that could not be written may have been written all the same.
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { StorageFullError } from "../../backends/errors.ts";
 import {
   memoryBackend,
@@ -10,13 +11,18 @@ import {
   type StorageFile,
 } from "../../mod.ts";
 
-/** Memory whose page file takes no byte while `isFull` says so. */
-function fullWhile(isFull: () => boolean): StorageBackend {
+/** What happens to a write: nothing of it is done, or all, and it is refused. */
+type Verdict = "take" | "refuse" | "take and refuse";
+
+/** Memory whose page file has no room where `verdict` says so. */
+function fullWhere(verdict: (position: number) => Verdict): StorageBackend {
   const backend = memoryBackend();
   const wrap = (file: StorageFile): StorageFile => ({
     read: (bytes, position) => file.read(bytes, position),
     write(bytes, position) {
-      if (!isFull()) return file.write(bytes, position);
+      const said = verdict(position);
+      const written = said === "refuse" ? 0 : file.write(bytes, position);
+      if (said === "take") return written;
       throw new StorageFullError("Cannot write", { operation: "write" });
     },
     size: () => file.size(),
@@ -37,6 +43,9 @@ function fullWhile(isFull: () => boolean): StorageBackend {
   };
 }
 
+/** Pages begin behind the two header slots. */
+const HEADER_AREA_BYTES = 16384;
+
 /** More than a session holds back. */
 const COUNT = 690;
 
@@ -48,7 +57,7 @@ function keyOf(i: number): Uint8Array {
 
 Deno.test("a session goes on after another one met a full disk, and what it commits can be read after reopening", async () => {
   let isFull = false;
-  const backend = fullWhile(() => isFull);
+  const backend = fullWhere(() => isFull ? "refuse" : "take");
   const options = { pageBytes: 512, cacheBytes: 0 } as const;
   const value = (i: number, round: number): Uint8Array =>
     new Uint8Array(40).fill(i + round);
@@ -81,4 +90,38 @@ Deno.test("a session goes on after another one met a full disk, and what it comm
     assertEquals(db.get(keyOf(i)), value(i, round), `key ${i}`);
   }
   await db.check();
+});
+
+Deno.test("a header that was refused and written all the same can be opened, whatever came after it", async () => {
+  let isFull = false;
+  const backend = fullWhere((position) =>
+    isFull && position < HEADER_AREA_BYTES ? "take and refuse" : "take"
+  );
+  const options = { pageBytes: 512, cacheBytes: 0 } as const;
+  const db = await open(backend, options);
+  const change = async (round: number): Promise<void> => {
+    using session = db.begin();
+    for (let i = 0; i < COUNT; i++) {
+      session.set(keyOf(i), new Uint8Array(40).fill(i + round));
+    }
+    await session.prepare().commit();
+  };
+  await change(0);
+  await db.checkpoint();
+  await change(1);
+  isFull = true;
+  await assertRejects(() => db.checkpoint(), StorageFullError);
+  // These need room for pages, and take whatever counts as free.
+  for (let round = 2; round < 6; round++) await change(round);
+  const { root } = db;
+  await db.abandon();
+  isFull = false;
+  {
+    await using again = await open(backend, options);
+    assertEquals(again.root, root);
+    await again.check();
+  }
+  await using last = await open(backend, options);
+  assertEquals(last.root, root);
+  await last.check();
 });

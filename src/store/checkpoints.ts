@@ -70,6 +70,8 @@ export class Checkpoints {
   readonly #faults: ReadonlySet<Fault>;
   #newer: Durable;
   #older: Durable | undefined;
+  /** Whether this process knows that the newer header is durable. */
+  #isSure = false;
   /** Headers whose writing failed; any of them may be in the older one's slot. */
   #attempted: Durable[] = [];
 
@@ -133,7 +135,13 @@ export class Checkpoints {
     const slot = faults.has("single-header-slot") ? 0 : 1 - this.#newer.slot;
     const durable = durableOf(slot, header, head, file);
     try {
+      // The process that wrote the newer header may have been killed before its
+      // flush, or that may have failed: only what is written anew is flushed.
+      if (!this.#isSure && this.#older !== undefined) {
+        file.writeHeader(this.#newer.slot, this.#identity);
+      }
       if (!faults.has("header-before-page-flush")) await flush();
+      this.#isSure = true;
     } catch (error) {
       this.#parts.free(durable.mapPage, durable.mapPages);
       throw error;
@@ -174,7 +182,13 @@ export class Checkpoints {
     }
     const map = new ByteWriter();
     free.encodeFree(map);
-    const from = Math.min(windowStart, logPosition);
+    // Whoever opens this header must spare what the older one needs, too.
+    const from = Math.min(
+      windowStart,
+      logPosition,
+      this.#newer.windowStart,
+      this.#newer.logPosition,
+    );
     segments.encode(map, Math.floor(from / segments.bytes), logPosition);
     const bytes = map.done(), mapSum = noSum();
     const mapPage = space.allocateRun(
@@ -288,7 +302,10 @@ export class Checkpoints {
     for (let i = 0; i < file.extentPages(mapBytes); i++) {
       space.use(mapPage + i);
     }
-    if (withLog) this.#segments.decode(map, header.logPosition);
+    if (!withLog) return;
+    const { windowStart, logPosition } = header;
+    const needed = Math.min(windowStart, logPosition);
+    this.#segments.decode(map, logPosition, needed);
   }
 }
 

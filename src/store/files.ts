@@ -131,6 +131,8 @@ async function settle(
       );
     }
     refuseOtherScheme(header, options.scheme);
+    const isOnly = slots.some((slot) => slot.header === undefined);
+    if (isOnly) await makeDurable(files, header, options);
     return { ...files, slots };
   }
   const unfinished = log.size() === 0 && pages.size() <= HEADER_AREA_BYTES;
@@ -143,6 +145,22 @@ async function settle(
   if (create === "never") throw noStore(backend);
   await writeFirstHeader(backend, pages, options);
   return { ...files, slots: readSlots(pages) };
+}
+
+/**
+ * The only header may be of a process that was killed before its flush, or whose
+ * flush failed. As long as there is no commit, it can be written anew; later it
+ * is more than the first header, and the disk has taken that one.
+ */
+async function makeDurable(
+  { pages, log }: { pages: StoreFile; log: StoreFile },
+  header: Header,
+  { counters }: FilesOptions,
+): Promise<void> {
+  const { pageBytes, storeId } = header;
+  const file = new PageFile(pages, pageBytes, storeId, counters);
+  if (header.generation === 1 && log.size() === 0) file.writeHeader(0, header);
+  await file.flush();
 }
 
 /**

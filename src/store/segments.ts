@@ -178,15 +178,27 @@ export class Segments {
    * Reads the table; every other segment of the file is free.
    *
    * @param position The position where the log goes on.
+   * @param needed Position from which on this table's header needs the log;
+   *   what is before may be gone.
    * @throws {CorruptError} When the file ends before the position or before a
    *   segment that holds records, two lie in one place, or none holds the
    *   position. The one behind it has a place before anything is written there.
    */
-  decode(from: ByteReader, position: number): void {
-    const first = from.varint(), count = from.varint();
+  decode(from: ByteReader, position: number, needed: number): void {
+    let first = from.varint();
+    const count = from.varint();
     const places: number[] = [];
     for (let i = 0; i < count; i++) places.push(from.varint());
     const size = this.#file.size(), inFile = Math.ceil(size / this.bytes);
+    const least = Math.floor(needed / this.bytes) - first;
+    let gone = 0;
+    for (let i = 0; i < Math.min(least, places.length); i++) {
+      const isThere = places[i] < inFile &&
+        this.readHeader(places[i])?.index === first + i;
+      if (!isThere) gone = i + 1;
+    }
+    places.splice(0, gone);
+    first += gone;
     const index = Math.floor(position / this.bytes) - first;
     const within = position % this.bytes;
     const isMissing = places.some((place, i) =>
@@ -197,7 +209,8 @@ export class Segments {
         : place > inFile + 1
     );
     if (
-      index < 0 || index >= count || isMissing || new Set(places).size !== count
+      index < 0 || index >= places.length || isMissing ||
+      new Set(places).size !== places.length
     ) throw damagedTable();
     this.#first = first;
     this.#places = places;

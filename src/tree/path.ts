@@ -136,9 +136,9 @@ export class EditPath {
 
   /** Loads the page below an entry as the next level. */
   enter(level: number, n: number): number {
-    const pool = this.#pool, page = pool.child(this.frames[level], n);
-    const own = this.#isOwn(page), f = own ? page : pool.stage(page);
-    if (own) pool.pin(page);
+    const pool = this.#pool;
+    const f = pool.childToEdit(this.frames[level], n, this.#birth);
+    if (this.#isOwn(f)) pool.pin(f);
     const next = level + 1;
     if (next === this.frames.length) {
       this.frames = doubled(this.frames);

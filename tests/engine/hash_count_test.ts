@@ -16,6 +16,8 @@ import {
 import { commit, openSmall, put, SCHEMES, type Write } from "./_store.ts";
 
 const RATIO_MAX = 1.2;
+/** Levels of a one-child run between random keys, but for one in 2^20. */
+const RUN_MAX = 20;
 const SIZES = [2 ** 10, 2 ** 16, 2 ** 20];
 const BATCHES = [1, 100, 20_000];
 /** One scheme of each family; the other ones ask for the same hashes. */
@@ -162,7 +164,9 @@ async function measure(
       const hashes = hashesOf(db, writes);
       const what = `${mix.name}: ${batch} of ${size}, ${scheme}: ` +
         `${hashes} hashes, ${nodes} nodes`;
-      assert(hashes <= RATIO_MAX * nodes, what);
+      // A single insert may part a one-child run, as below.
+      const run = batch === 1 && mix.kinds.includes("insert") ? RUN_MAX : 0;
+      assert(hashes <= RATIO_MAX * nodes + run, what);
       if (nodes > 0) worst = Math.max(worst, hashes / nodes);
     }
   }

@@ -107,7 +107,7 @@ class Explorer {
     const settle = this.#settling(run);
     run.onCall = (run, call) => {
       settle(call);
-      this.#capture(run, path, depth);
+      if (!run.isDoomed) this.#capture(run, path, depth);
     };
     try {
       await program(run);

@@ -71,6 +71,8 @@ export class Run {
   #failed: State[] = [];
   #floor: number;
   #started: number;
+  /** Calls that the process still makes. */
+  #callsLeft = Infinity;
 
   /** @param from The states of the store on `backend`; none is to be made. */
   constructor(
@@ -166,8 +168,19 @@ export class Run {
     await this.open();
   }
 
+  /** Lets the process die at its n-th call from now, which is not made. */
+  dieAt(call: number): void {
+    this.#callsLeft = call - 1;
+  }
+
+  /** Whether {@linkcode dieAt} was called and {@linkcode kill} was not yet. */
+  get isDoomed(): boolean {
+    return this.#callsLeft < Infinity;
+  }
+
   /** Ends the process but not the machine: what was written is still there. */
   kill(): void {
+    this.#callsLeft = Infinity;
     this.#floor = this.low;
     this.#db = undefined;
     this.backend = this.backend.restart();
@@ -288,7 +301,10 @@ export class Run {
   }
 
   #listen(): void {
-    this.backend.onCall = (call) => this.onCall?.(this, call);
+    this.backend.onCall = (call) => {
+      if (this.#callsLeft-- < 1) throw new Error("the process was killed");
+      this.onCall?.(this, call);
+    };
   }
 }
 

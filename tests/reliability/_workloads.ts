@@ -352,3 +352,23 @@ export function workloads(...names: string[]): NamedWorkload[] {
     return found;
   });
 }
+
+/**
+ * The workload in a process that is killed at a call, and another process after it
+ * that goes on from what the first one left unflushed in the machine's cache.
+ */
+export function killedAt(work: NamedWorkload, call: number): NamedWorkload {
+  return {
+    ...work,
+    name: `${work.name}, killed at call ${call}`,
+    program: async (run) => {
+      run.dieAt(call);
+      // Whatever it comes to: the process is dead.
+      await work.program(run).catch(() => {});
+      run.kill();
+      await run.open();
+      await run.goOn(3);
+      await run.close();
+    },
+  };
+}

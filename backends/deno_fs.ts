@@ -4,8 +4,7 @@
  * cost 5 to 60 times that). The directory is made with mode 0700, files with
  * 0600 and never over something that exists. Only plain files that have this
  * one name are opened: a symbolic link, a hard link, a directory, a FIFO or a
- * device in a file's place is refused untouched. The only module that uses the
- * `Deno` namespace.
+ * device in a file's place is refused untouched.
  *
  * @module
  */

@@ -104,6 +104,12 @@ export interface OpenOptions {
    * content security policy forbids to make one from a blob.
    */
   readonly secondThreadWorker?: Worker;
+  /**
+   * Called with the memory of the cache before anything is kept in it, for whoever
+   * can tell the system how it will be used: `hugePages` of
+   * `@stemma/db/backends/huge_pages`.
+   */
+  readonly prepareMemory?: (memory: ArrayBufferLike) => unknown;
 }
 
 /** The last committed state. */
@@ -524,6 +530,7 @@ function storageOptions(options: OpenOptions): StorageOptions {
       options.checkpoint?.commits ?? 10_000,
       1,
     ),
+    prepareMemory: options.prepareMemory,
     hashing: {
       choice: options.hasher ?? "auto",
       threads: options.threads ?? 1,

@@ -1,6 +1,7 @@
 // Stemma itself as the benchmark drives it, with the parts of a commit timed.
 
 import { denoFs } from "../../backends/deno_fs.ts";
+import { hugePages } from "../../backends/huge_pages.ts";
 import { memoryBackend } from "../../backends/memory.ts";
 import { open, type OpenOptions, type Stemma } from "../../mod.ts";
 import type { Peer, Subject } from "../subject.ts";
@@ -37,7 +38,11 @@ export class StemmaSubject implements Subject {
   ): Promise<StemmaSubject> {
     const inner = directory === undefined ? memoryBackend() : denoFs(directory);
     const backend = new TimedBackend(inner);
-    const db = await open(backend, { cacheBytes: CACHE_BYTES, ...options });
+    const db = await open(backend, {
+      cacheBytes: CACHE_BYTES,
+      prepareMemory: hugePages,
+      ...options,
+    });
     return new StemmaSubject(db, backend);
   }
 

@@ -23,6 +23,7 @@ import { Segments } from "./segments.ts";
 interface PoolChoices {
   readonly scheme: Scheme;
   readonly cacheBytes: number;
+  readonly prepareMemory: ((memory: ArrayBufferLike) => unknown) | undefined;
   readonly hashing: HasherOptions;
 }
 
@@ -49,7 +50,7 @@ export function makeLog(
 /** The pool of a store, with the regions that hashers and the log want. */
 export function makePool(
   { pageBytes, segmentBytes }: Header,
-  { cacheBytes, scheme, hashing }: PoolChoices,
+  { cacheBytes, prepareMemory, scheme, hashing }: PoolChoices,
   shared: Counters,
 ): PagePool {
   return new PagePool({
@@ -60,6 +61,7 @@ export function makePool(
     stagingBytes: stagingBytes(segmentBytes),
     wasm: wantsWasm(scheme, hashing.choice),
     shared: wantsShared(scheme, hashing),
+    prepareMemory,
     counters: shared,
   });
 }

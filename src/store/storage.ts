@@ -69,6 +69,7 @@ export interface StorageOptions {
   readonly flushEvery: number;
   readonly checkpointBytes: number;
   readonly checkpointCommits: number;
+  readonly prepareMemory: ((memory: ArrayBufferLike) => unknown) | undefined;
   readonly hashing: HasherOptions;
   readonly faults: ReadonlySet<Fault>;
 }

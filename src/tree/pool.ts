@@ -69,6 +69,8 @@ export interface PoolOptions {
   readonly wasm: boolean;
   /** Whether that memory is shared between threads. */
   readonly shared: boolean;
+  /** Gets the memory before anything is written to it. */
+  readonly prepareMemory?: (memory: ArrayBufferLike) => unknown;
   readonly counters?: Counters;
 }
 
@@ -151,6 +153,7 @@ export class PagePool {
       : undefined;
     this.buffer = this.memory?.buffer ??
       new ArrayBuffer(wasmPages * WASM_PAGE_BYTES);
+    options.prepareMemory?.(this.buffer);
     this.pages = new Pages(this.buffer, pageBytes, rule, this.scratchAt);
     this.#pageShift = Math.log2(pageBytes);
     this.#framePage = new Uint32Array(this.frameCount);
@@ -277,28 +280,30 @@ export class PagePool {
       return this.#rooted(child, wanted);
     }
     const copy = this.stage(child);
-    if (pages.birthOf(copy) !== birth) return this.#rooted(copy, wanted);
+    const isOther = pages.birthOf(copy) !== birth;
+    if (isOther && this.#depthOf(copy) === wanted) return copy;
     this.unstage(copy);
     return this.#rooted(child, wanted);
   }
 
   /** The page at `f`, whose root must be at a depth. */
   #rooted(f: number, wanted: number): number {
-    const { pages } = this, { u16 } = pages;
-    const root = metaAt(f, pages.root(f)), meta = u16[root];
-    const kind = meta >> KIND_SHIFT;
-    // While an edit runs, a page may for a moment only lead to another one.
-    const depth = kind === JOIN
-      ? meta & DEPTH_MASK
-      : kind === CHILD
-      ? u16[root + 2]
-      : DEPTH_NONE;
-    if (depth === wanted) return f;
-    const page = pages.pageOf(f);
+    if (this.#depthOf(f) === wanted) return f;
+    const page = this.pages.pageOf(f);
     throw new CorruptError(`Cannot read page ${page}: its root is elsewhere`, {
       file: "pages",
       page,
     });
+  }
+
+  /** Depth of the join that the root of the page at `f` is, or leads to. */
+  #depthOf(f: number): number {
+    const { pages } = this, { u16 } = pages;
+    const root = metaAt(f, pages.root(f)), meta = u16[root];
+    const kind = meta >> KIND_SHIFT;
+    if (kind === JOIN) return meta & DEPTH_MASK;
+    // While an edit runs, a page may for a moment only lead to another one.
+    return kind === CHILD ? u16[root + 2] : DEPTH_NONE;
   }
 
   /** Keeps a frame until {@linkcode unpinAll}. */

@@ -35,8 +35,8 @@ export interface PageIo {
   checksumFrame(page: number, f: number, out: Uint32Array): void;
 }
 
-/** Frames that a pool needs at least: a path and its surroundings. */
-const FRAMES_MIN = 128;
+/** Frames that an edit needs besides those on its paths. */
+const SPARE_FRAMES = 128;
 /** Pages written by one call at most, in bytes. */
 const WRITE_BYTES_MAX = 1 << 20;
 const WASM_PAGE_BYTES = 65536;
@@ -124,7 +124,7 @@ export class PagePool {
     this.#rule = rule;
     this.counters = options.counters ?? counters();
     this.frameCount = Math.max(
-      FRAMES_MIN,
+      framesMin(rule),
       Math.floor(options.cacheBytes / pageBytes),
     );
     this.listBytes = Math.min(
@@ -720,6 +720,15 @@ export class PagePool {
     while ((bytes - PAGE_HEADER_BYTES) / 4 < terminal) bytes *= 2;
     return bytes;
   }
+}
+
+/**
+ * Frames that a pool needs at least. The longest path has a page for every bit of a
+ * key; an edit lets go of its pins when they fill half of the frames, and may be
+ * about to add a path to them.
+ */
+function framesMin(rule: KeyRule): number {
+  return 2 * 8 * rule.max + SPARE_FRAMES;
 }
 
 function inUse(page: number): CorruptError {

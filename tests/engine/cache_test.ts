@@ -7,7 +7,7 @@ import { random } from "../_amount.ts";
 import { commit, type Write } from "./_store.ts";
 
 /** Fewest frames that a store has. */
-const FRAMES = 128;
+const FRAMES = 640;
 
 async function filled(
   disk: MemoryDisk,
@@ -33,7 +33,7 @@ function pagesRead(db: Stemma, keys: Iterable<Uint8Array>): number {
 
 Deno.test("a cold get reads one page when those above fit", async () => {
   const disk = new MemoryDisk(), draw = random("cold");
-  const keys = await filled(disk, 4096, 8000);
+  const keys = await filled(disk, 4096, 40_000);
   await using db = await open(memoryBackend(disk), { cacheBytes: 0 });
   pagesRead(db, keys);
   let cold = 0;
@@ -64,6 +64,34 @@ Deno.test("keys read again and again come to stay in the cache", async () => {
   while (pagesRead(db, hot) > 0) assert(++rounds < 1000, "they never stay");
   assertEquals(pagesRead(db, hot), 0);
 });
+
+for (const name of ["nomt-blake3", "eip8297-blake3"] as const) {
+  Deno.test(`the smallest cache holds a page for every bit of a key of ${name}`, async () => {
+    const draw = random("deep"), bytes = name === "nomt-blake3" ? 32 : 255;
+    const end = new Uint8Array(bytes).fill(0x55);
+    const keys = Array.from({ length: 8 * bytes }, (_, bit) => {
+      const key = end.slice();
+      key[bit >> 3] ^= 0x80 >> (bit & 7);
+      return key;
+    });
+    // As long as fits into a page beside the nodes.
+    const value = (): Uint8Array =>
+      draw.bytes(name === "nomt-blake3" ? 48 : 32);
+    await using db = await open(memoryBackend(), {
+      scheme: name,
+      cacheBytes: 0,
+      pageBytes: name === "nomt-blake3" ? 512 : 2048,
+    });
+    const known = new Map<Uint8Array, Uint8Array>();
+    for (let round = 0; round < 2; round++) {
+      const some = keys.filter(() => round === 0 || draw.chance(0.7));
+      const writes = [...some, end].map((key): Write => [key, value()]);
+      await commit(db, writes);
+      for (const [key, value] of writes) known.set(key, value!);
+    }
+    for (const [key, value] of known) assertEquals(db.get(key), value);
+  });
+}
 
 Deno.test("gets find what a commit puts above and below a known node", async () => {
   const draw = random("jumps");

@@ -101,7 +101,7 @@ export class Core {
     isLive: () => void,
   ): Generator<[Uint8Array, Uint8Array], void, undefined> {
     checkRange(range);
-    return this.reader.entries(version.tree, range, isLive);
+    return this.reader.entries(version, range, isLive);
   }
 
   /** A version as proofs see it. */

@@ -89,9 +89,11 @@ export class TreeReader {
   /**
    * Entries of a range, as copies. Each batch is read at once, so a caller may
    * do anything between two entries.
+   *
+   * @param version What holds the tree, which a checkpoint may move.
    */
   *entries(
-    tree: TreeRoot,
+    version: { readonly tree: TreeRoot },
     range: Range,
     isLive: () => void,
   ): Generator<[Uint8Array, Uint8Array], void, undefined> {
@@ -102,7 +104,7 @@ export class TreeReader {
     while (left > 0) {
       isLive();
       const most = Math.min(BATCH, left);
-      const batch = this.#scan(tree, from, inclusive, reverse, most);
+      const batch = this.#scan(version.tree, from, inclusive, reverse, most);
       for (const entry of batch) {
         if (isBeyond(entry[0], range, reverse)) return;
         yield entry;

@@ -72,6 +72,8 @@ export class Checkpoints {
   #older: Durable | undefined;
   /** Whether this process knows that the newer header is durable. */
   #isSure = false;
+  /** Whether the last checkpoint found room. */
+  #mayGrow = true;
   /** Headers whose writing failed; any of them may be in the older one's slot. */
   #attempted: Durable[] = [];
 
@@ -99,14 +101,13 @@ export class Checkpoints {
 
   /** Writes the pages of a held version, and the map. */
   begin(place: CheckpointPlace): PendingCheckpoint {
-    const { tree } = place.head, { pool, versions } = this.#parts;
-    if (tree.page !== 0 && !isKnown(tree.sum)) {
-      const sum = noSum();
-      pool.writeTree(tree.page, sum);
-      tree.sum = [sum[0], sum[1]];
-    }
+    const { head } = place, { versions } = this.#parts;
+    const mayGrow = this.#mayGrow;
+    this.#mayGrow = false;
+    this.#writePages(head, mayGrow);
     this.#forgetChecksums();
-    const map = this.#writeMap(place), { head } = place;
+    const map = this.#writeMap(place);
+    this.#mayGrow = true;
     const header: Header = {
       ...this.#identity,
       ...place,
@@ -155,6 +156,24 @@ export class Checkpoints {
       throw error;
     }
     this.#settle(durable);
+  }
+
+  #writePages(head: Version, mayGrow: boolean): void {
+    if (head.tree.page === 0 || isKnown(head.tree.sum)) return;
+    this.#renumber(head, mayGrow);
+    const sum = noSum(), { tree } = head;
+    this.#parts.pool.writeTree(tree.page, sum);
+    tree.sum = [sum[0], sum[1]];
+  }
+
+  /** Lets the head's pages lie together, where nobody else knows their numbers. */
+  #renumber(head: Version, mayGrow: boolean): void {
+    const { pool, versions, space } = this.#parts;
+    const after = versions.headAloneAfter;
+    if (after === undefined || pool.holdsChecksums) return;
+    const page = pool.renumber(head.tree.page, after, space, mayGrow);
+    // A new object: whoever remembers page numbers does so for the old one.
+    head.tree = { ...head.tree, page };
   }
 
   /** Cuts what nobody uses off the ends of both files. */

@@ -5,8 +5,9 @@
 // public entry point exports.
 
 /**
- * Names of the planted bugs; `count-hashes-only` is none but a way to count
- * hashes of stores too large to hash in a test.
+ * Names of the planted bugs. Two are none: `count-hashes-only` counts hashes of stores
+ * too large to hash in a test, `few-frames` lets a small store outgrow its cache,
+ * if no path of it is longer than some fifty pages.
  */
 export type Fault =
   | "no-log-flush"
@@ -22,7 +23,8 @@ export type Fault =
   | "replay-without-root-check"
   | "create-in-foreign-directory"
   | "log-reclaimed-too-early"
-  | "count-hashes-only";
+  | "count-hashes-only"
+  | "few-frames";
 
 /** Key of the option of `open` that takes planted bugs. */
 export const FAULTS: unique symbol = Symbol("stemma.faults");

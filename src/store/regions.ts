@@ -7,6 +7,7 @@ import type { Scheme } from "@stemma/verify";
 import type { Counters } from "../metrics.ts";
 import { keyRule } from "../tree/keys.ts";
 import { PagePool } from "../tree/pool.ts";
+import type { Fault } from "./faults.ts";
 import type { OpenFiles } from "./files.ts";
 import {
   type HasherOptions,
@@ -19,12 +20,16 @@ import { CommitLog, stagingBytes } from "./log.ts";
 import type { PoolChecksum } from "./page_file.ts";
 import { Segments } from "./segments.ts";
 
+/** Frames of a pool that tests want to be small. */
+const FEW_FRAMES = 128;
+
 /** What the pool depends on besides the store's header. */
 interface PoolChoices {
   readonly scheme: Scheme;
   readonly cacheBytes: number;
   readonly prepareMemory: ((memory: ArrayBufferLike) => unknown) | undefined;
   readonly hashing: HasherOptions;
+  readonly faults: ReadonlySet<Fault>;
 }
 
 /** The commit log, with its staging region in the pool. */
@@ -50,12 +55,13 @@ export function makeLog(
 /** The pool of a store, with the regions that hashers and the log want. */
 export function makePool(
   { pageBytes, segmentBytes }: Header,
-  { cacheBytes, prepareMemory, scheme, hashing }: PoolChoices,
+  { cacheBytes, prepareMemory, scheme, hashing, faults }: PoolChoices,
   shared: Counters,
 ): PagePool {
   return new PagePool({
     pageBytes,
     cacheBytes,
+    framesMin: faults.has("few-frames") ? FEW_FRAMES : undefined,
     rule: keyRule(scheme),
     reservedBytes: reservedBytes(scheme, hashing),
     stagingBytes: stagingBytes(segmentBytes),

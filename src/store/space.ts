@@ -12,6 +12,10 @@ import { type ByteReader, ByteWriter } from "./bytes.ts";
 
 /** Most pages of a page file: references are 32 bits. */
 export const PAGES_MAX = 2 ** 32 - 1;
+/** Pages worth a write of their own, a divisor of 32. */
+const GROUP = 8;
+/** Share of free pages in a file above which it does not grow for longer runs. */
+const FREE_SHARE_MAX = 1 / 3;
 /** Thirty-two pages in use. */
 const FULL = 2 ** 32 - 1;
 
@@ -75,6 +79,36 @@ export class Space {
       }
     }
     return this.#append(count);
+  }
+
+  /**
+   * Page numbers that nobody uses, ascending, in runs as long as can be had: groups
+   * of free pages first, then new pages at the end of the file as long as few are
+   * free, then whatever is free.
+   *
+   * @param mayGrow Whether there may be new pages while there are free ones.
+   */
+  allocateMany(count: number, mayGrow: boolean): Uint32Array {
+    // There may be no room for what an earlier attempt added.
+    if (!mayGrow) this.trim();
+    const pages = new Uint32Array(count);
+    let length = 0;
+    const last = Math.floor(this.#count / GROUP);
+    for (let group = 1; group < last && length + GROUP <= count; group++) {
+      if ((this.#bits[group >>> 2] >>> 8 * (group & 3) & 0xff) !== 0) continue;
+      for (let page = GROUP * group; page < GROUP * (group + 1); page++) {
+        this.use(page);
+        pages[length++] = page;
+      }
+    }
+    const isTight = this.#free < FREE_SHARE_MAX * this.#count;
+    if (mayGrow && isTight && this.#count + count - length <= PAGES_MAX) {
+      for (let page = this.#append(count - length); length < count; page++) {
+        pages[length++] = page;
+      }
+    }
+    while (length < count) pages[length++] = this.allocate();
+    return pages.sort();
   }
 
   /** Marks a page in use. */

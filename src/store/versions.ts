@@ -160,6 +160,15 @@ export class Versions {
     return this.#pinned;
   }
 
+  /**
+   * Id of the version after which pages are the head's alone; `undefined` while there
+   * are versions that are not on the chain.
+   */
+  get headAloneAfter(): number | undefined {
+    if (this.#loose.size > 0) return undefined;
+    return this.#pinned.at(-1)?.id ?? 0;
+  }
+
   /** Begins a version on another; it is held once, by its maker. */
   begin(parent: Version): Version {
     this.hold(parent);

@@ -95,6 +95,10 @@ export class Pages {
     return this.u32[f + AT_PAGE >> 2];
   }
 
+  setPage(f: number, page: number): void {
+    this.u32[f + AT_PAGE >> 2] = page;
+  }
+
   /** Id of the version that made the page. */
   birthOf(f: number): number {
     const i = f + AT_BIRTH >> 2;

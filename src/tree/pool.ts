@@ -23,6 +23,7 @@ import {
   PAGE_HEADER_BYTES,
 } from "./layout.ts";
 import { Pages } from "./pages.ts";
+import { RunWriter } from "./run_writer.ts";
 import { U32Table } from "./u32_table.ts";
 
 /** Where pages are kept when they are not in the pool. */
@@ -35,10 +36,15 @@ export interface PageIo {
   checksumFrame(page: number, f: number, out: Uint32Array): void;
 }
 
+/** Where page numbers come from: `Space`. */
+export interface PageNumbers {
+  release(page: number): void;
+  /** Ascending numbers, in runs as long as can be had. */
+  allocateMany(count: number, mayGrow: boolean): Uint32Array;
+}
+
 /** Frames that an edit needs besides those on its paths. */
 const SPARE_FRAMES = 128;
-/** Pages written by one call at most, in bytes. */
-const WRITE_BYTES_MAX = 1 << 20;
 const WASM_PAGE_BYTES = 65536;
 /** Longest key and more. */
 const SPARE_BYTES = 512;
@@ -60,6 +66,8 @@ export interface PoolOptions {
   readonly pageBytes: number;
   /** Bytes of frames. */
   readonly cacheBytes: number;
+  /** Frames at least; enough for the longest path if not given. */
+  readonly framesMin?: number;
   readonly rule: KeyRule;
   /** Bytes that the hasher wants for itself. */
   readonly reservedBytes: number;
@@ -104,12 +112,12 @@ export class PagePool {
   readonly #framePin: Uint32Array;
   readonly #frames: U32Table;
   readonly #free: FreeFrames;
+  readonly #writer: RunWriter;
   readonly #rule: KeyRule;
   /** Checksums of written pages that a parent may not know yet. */
   readonly #checksums: U32Table = new U32Table(64, 2);
   #checksumHolds = 0;
   readonly #sum: Uint32Array = new Uint32Array(2);
-  #staging: Uint8Array | undefined;
   #clock = 0;
   /** Pages that the clock gave up, a quarter as many as there are frames. */
   readonly #givenUp: Uint32Array;
@@ -124,7 +132,7 @@ export class PagePool {
     this.#rule = rule;
     this.counters = options.counters ?? counters();
     this.frameCount = Math.max(
-      framesMin(rule),
+      options.framesMin ?? framesMin(rule),
       Math.floor(options.cacheBytes / pageBytes),
     );
     this.listBytes = Math.min(
@@ -156,6 +164,10 @@ export class PagePool {
     options.prepareMemory?.(this.buffer);
     this.pages = new Pages(this.buffer, pageBytes, rule, this.scratchAt);
     this.#pageShift = Math.log2(pageBytes);
+    this.#writer = new RunWriter(
+      this.pages.u8.subarray(this.#framesAt),
+      pageBytes,
+    );
     this.#framePage = new Uint32Array(this.frameCount);
     this.#frameState = new Uint8Array(this.frameCount);
     this.#framePin = new Uint32Array(this.frameCount);
@@ -408,6 +420,11 @@ export class PagePool {
     }
   }
 
+  /** Whether somebody goes on later from references that were read before. */
+  get holdsChecksums(): boolean {
+    return this.#checksumHolds > 0;
+  }
+
   /** Drops the checksums kept for parents when nobody can need them. */
   forgetChecksums(): void {
     if (this.#unwritten === 0 && this.#checksumHolds === 0) {
@@ -428,19 +445,27 @@ export class PagePool {
   }
 
   /**
-   * Writes every unwritten page that is not pinned, children before parents,
-   * neighbours in one call.
+   * Writes unwritten pages that are not pinned, children before parents, neighbours
+   * in one call: those at the ends of paths, as the ones that lead to others are
+   * about to change again; all of them where those are few.
    *
    * @returns Pages written.
    */
   writeBack(): number {
-    const sealed: number[] = [];
-    for (let frame = 0; frame < this.frameCount; frame++) {
-      if ((this.#frameState[frame] & UNWRITTEN) === 0) continue;
-      if (this.#framePin[frame] !== this.#epoch) this.#seal(frame, sealed);
-    }
+    const sealed: number[] = [], all = this.#unwritten;
+    this.#sealAll(sealed, LIFE);
+    if (sealed.length < all / 4) this.#sealAll(sealed, Infinity);
     this.#write(sealed);
     return sealed.length;
+  }
+
+  /** Seals the unwritten pages whose state is below a bound. */
+  #sealAll(sealed: number[], bound: number): void {
+    const state = this.#frameState;
+    for (let frame = 0; frame < this.frameCount; frame++) {
+      if ((state[frame] & UNWRITTEN) === 0 || state[frame] >= bound) continue;
+      if (this.#framePin[frame] !== this.#epoch) this.#seal(frame, sealed);
+    }
   }
 
   /**
@@ -458,6 +483,82 @@ export class PagePool {
       throw new Error("unreachable: root page was not written");
     }
     return sealed.length;
+  }
+
+  /**
+   * Gives the unwritten pages of a tree new numbers, so that they can be written as
+   * few long runs: their own are those of many commits, with gaps where pages have
+   * been replaced since.
+   *
+   * @param root The root page.
+   * @param after Only pages made by later versions are part of no other tree.
+   * @param mayGrow Whether the file may grow for it.
+   * @returns The root page's number.
+   */
+  renumber(
+    root: number,
+    after: number,
+    numbers: PageNumbers,
+    mayGrow: boolean,
+  ): number {
+    const { frames, entries } = this.#unwrittenBelow(root, after);
+    if (frames.length === 0) return root;
+    const { pages } = this, { u32 } = pages;
+    for (const frame of frames) {
+      const page = this.#framePage[frame];
+      this.#frames.delete(page);
+      this.#checksums.delete(page);
+      numbers.release(page);
+    }
+    const given = numbers.allocateMany(frames.length, mayGrow);
+    for (let k = 0; k < frames.length; k++) {
+      const frame = frames[k], page = given[k], i = entries[k];
+      this.#framePage[frame] = page;
+      this.#frames.set(page, frame);
+      pages.setPage(this.#offset(frame), page);
+      if (k === 0) continue;
+      u32[i] = page;
+      // A write that failed may have left the sum of the page's old number.
+      u32[i + 1] = u32[i + 2] = 0;
+    }
+    return given[0];
+  }
+
+  /**
+   * Unwritten pages of a tree that versions after one made, each followed by those
+   * below it: what is used together gets numbers that do not lie far apart.
+   *
+   * @returns Their frames, and where the references to all but the first lie.
+   */
+  #unwrittenBelow(
+    root: number,
+    after: number,
+  ): { readonly frames: number[]; readonly entries: number[] } {
+    const frames: number[] = [], entries: number[] = [], { u32 } = this.pages;
+    const stack: number[] = [];
+    const visit = (page: number, entry: number): void => {
+      const f = this.peek(page);
+      if (f === 0 || !this.#isUnwritten(f)) return;
+      if (this.pages.birthOf(f) <= after) return;
+      // Each page has one reference: where a tree runs in circles, this ends it.
+      if (frames.push(this.#frame(f)) > this.frameCount) throw inUse(page);
+      entries.push(entry);
+      this.#forEachChild(f, (i) => stack.push(i));
+    };
+    visit(root, 0);
+    for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
+      visit(u32[i], i);
+    }
+    return { frames, entries };
+  }
+
+  /** Visits the child records of a page, as indices of words. */
+  #forEachChild(f: number, visit: (i: number) => void): void {
+    const { u16 } = this.pages, slots = u16[f + AT_SLOTS >> 1];
+    for (let n = 0; n < slots; n++) {
+      const meta = metaAt(f, n);
+      if (u16[meta] >> KIND_SHIFT === CHILD) visit(f + u16[meta + 1] >> 2);
+    }
   }
 
   /** Checksum of a written page that its parent does not know, if any. */
@@ -604,60 +705,16 @@ export class PagePool {
   }
 
   #write(sealed: readonly number[]): void {
-    const frames = this.#inPageOrder(sealed);
     try {
-      this.#writeRuns(frames);
+      this.#writer.write(this.#io!, sealed, this.#framePage);
     } catch (error) {
       // All of them count as unwritten: below a written page, all is written.
-      for (const f of frames) this.#checksums.delete(this.#framePage[f]);
+      for (const f of sealed) this.#checksums.delete(this.#framePage[f]);
       throw error;
     }
-    for (const frame of frames) this.#frameState[frame] &= ~UNWRITTEN;
-    this.#unwritten -= frames.length;
-  }
-
-  #inPageOrder(frames: readonly number[]): Uint32Array {
-    // Numbers sort many times faster than by a function.
-    const order = new Float64Array(frames.length);
-    for (let i = 0; i < order.length; i++) {
-      order[i] = this.#framePage[frames[i]] * this.frameCount + frames[i];
-    }
-    order.sort();
-    return Uint32Array.from(order, (place) => place % this.frameCount);
-  }
-
-  /** Writes frames in the order of their pages, neighbours in one call. */
-  #writeRuns(frames: Uint32Array): void {
-    const pageOf = this.#framePage;
-    const perCall = Math.max(1, WRITE_BYTES_MAX / this.pageBytes);
-    for (let i = 0; i < frames.length;) {
-      let n = 1;
-      while (
-        n < perCall && i + n < frames.length &&
-        pageOf[frames[i + n]] === pageOf[frames[i]] + n
-      ) n++;
-      this.#writeRun(frames, i, n);
-      i += n;
-    }
-  }
-
-  #writeRun(frames: Uint32Array, from: number, count: number): void {
-    const first = this.#framePage[frames[from]];
-    let bytes = this.#view(this.#offset(frames[from]));
-    if (count > 1) {
-      this.#staging ??= new Uint8Array(
-        Math.max(WRITE_BYTES_MAX, this.pageBytes),
-      );
-      bytes = this.#staging.subarray(0, count * this.pageBytes);
-      for (let i = 0; i < count; i++) {
-        bytes.set(
-          this.#view(this.#offset(frames[from + i])),
-          i * this.pageBytes,
-        );
-      }
-    }
-    this.#io!.writePages(first, bytes);
-    this.counters.pageWrites += count;
+    for (const frame of sealed) this.#frameState[frame] &= ~UNWRITTEN;
+    this.#unwritten -= sealed.length;
+    this.counters.pageWrites += sealed.length;
   }
 
   /**
@@ -689,27 +746,22 @@ export class PagePool {
 
   /** Pushes children to seal first; false when one of them may not be. */
   #fillChecksums(f: number, stack: number[]): boolean {
-    const { pages } = this,
-      { u16, u32 } = pages,
-      slots = u16[f + AT_SLOTS >> 1];
+    const { u32 } = this.pages;
     let complete = true;
-    for (let n = 0; n < slots; n++) {
-      const meta = metaAt(f, n);
-      if (u16[meta] >> KIND_SHIFT !== CHILD) continue;
-      const i = f + u16[meta + 1] >> 2, child = u32[i];
-      const place = this.#checksums.find(child);
+    this.#forEachChild(f, (i) => {
+      const child = u32[i], place = this.#checksums.find(child);
       if (place >= 0) {
         u32[i + 1] = this.#checksums.first(place);
         u32[i + 2] = this.#checksums.second(place);
-        continue;
+        return;
       }
       // What is known may be of a write that has failed.
       const below = this.peek(child);
-      if (below === 0 || !this.#isUnwritten(below)) continue;
+      if (below === 0 || !this.#isUnwritten(below)) return;
       const frame = this.#frame(below);
       if (this.#framePin[frame] === this.#epoch) complete = false;
       else stack.push(frame);
-    }
+    });
     return complete;
   }
 

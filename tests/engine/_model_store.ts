@@ -36,6 +36,7 @@ import {
   cheapOracle,
   contents,
   contentsOf,
+  FEW_FRAMES,
   pageBytesMin,
   realName,
   SCHEMES,
@@ -138,6 +139,7 @@ export class ModelStore {
         ? "relaxed"
         : { everyCommits: setup.everyCommits },
       checkpoint: { commits: setup.checkpointCommits },
+      ...FEW_FRAMES,
     };
   }
 

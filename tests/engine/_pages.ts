@@ -22,7 +22,11 @@ export async function openInside(options: OpenOptions): Promise<Inside> {
     history: { commits: 0 },
   };
   const only = { [FAULTS]: new Set(["count-hashes-only"]) };
-  const db = await openSmall({ ...defaults, ...options, ...only });
+  return insideOf(await openSmall({ ...defaults, ...options, ...only }));
+}
+
+/** A store with its inside. */
+export function insideOf(db: Stemma): Inside {
   using snapshot = db.snapshot();
   const { core } = snapshot as unknown as { core: Core };
   return { db, storage: core.storage };

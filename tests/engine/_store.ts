@@ -19,6 +19,7 @@ import {
   type OpenOptions,
   type Stemma,
 } from "../../mod.ts";
+import { FAULTS } from "../../src/store/faults.ts";
 import { cheapHash } from "../../src/testing/cheap_scheme.ts";
 import { eip7864Scheme } from "../../verify/_eip7864.ts";
 import { eip8297Scheme } from "../../verify/_eip8297.ts";
@@ -53,6 +54,9 @@ export function cheapOracle(family: Scheme["family"]): OracleScheme {
 export function realName(family: Scheme["family"]): string {
   return Object.keys(SCHEMES).find((name) => SCHEMES[name].family === family)!;
 }
+
+/** An option of `open` for a cache that small stores outgrow. */
+export const FEW_FRAMES: object = { [FAULTS]: new Set(["few-frames"]) };
 
 /** A store in memory with a small cache. */
 export function openSmall(options: OpenOptions = {}): Promise<Stemma> {

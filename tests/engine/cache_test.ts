@@ -84,7 +84,7 @@ for (const name of ["nomt-blake3", "eip8297-blake3"] as const) {
     });
     const known = new Map<Uint8Array, Uint8Array>();
     for (let round = 0; round < 2; round++) {
-      const some = keys.filter(() => round === 0 || draw.chance(0.7));
+      const some = keys.filter(() => round === 0 || draw.chance(0.05));
       const writes = [...some, end].map((key): Write => [key, value()]);
       await commit(db, writes);
       for (const [key, value] of writes) known.set(key, value!);
@@ -92,6 +92,31 @@ for (const name of ["nomt-blake3", "eip8297-blake3"] as const) {
     for (const [key, value] of known) assertEquals(db.get(key), value);
   });
 }
+
+Deno.test("commits to a store of five times the cache read and write about a page a write", async () => {
+  const draw = random("beyond the cache"), count = 1 << 18, size = 312;
+  await using db = await open(memoryBackend(), { cacheBytes: 16 << 20 });
+  const keys = Array.from({ length: count }, () => draw.bytes(32));
+  for (let i = 0; i < count; i += 8192) {
+    const some = keys.slice(i, i + 8192);
+    await commit(db, some.map((key): Write => [key, key]));
+  }
+  await db.checkpoint();
+  const before = db.metrics(), commits = 40;
+  for (let i = 0; i < commits; i++) {
+    const writes = Array.from({ length: size }, (_, j): Write => [
+      j % 2 === 0 ? draw.pick(keys) : draw.bytes(32),
+      draw.bytes(32),
+    ]);
+    await commit(db, writes);
+  }
+  await db.checkpoint();
+  const after = db.metrics(), writes = commits * size;
+  const read = (after.pageReads - before.pageReads) / writes;
+  const written = (after.pageWrites - before.pageWrites) / writes;
+  assertLessOrEqual(read, 1.1, `${read} pages read a write`);
+  assertLessOrEqual(written, 1.2, `${written} pages written a write`);
+});
 
 Deno.test("gets find what a commit puts above and below a known node", async () => {
   const draw = random("jumps");

@@ -15,6 +15,7 @@ import type {
   SimulatedBackend,
   SimulatedCall,
 } from "../../backends/simulated.ts";
+import { FEW_FRAMES } from "../engine/_store.ts";
 import { type Random, random } from "../_amount.ts";
 import { Model, same, type State, type Writes } from "./_model.ts";
 
@@ -46,6 +47,7 @@ export function tinyOptions(scheme: Scheme): StoreOptions {
     cacheBytes: 0,
     history: { commits: 6 },
     hasher: "js",
+    ...FEW_FRAMES,
   };
 }
 

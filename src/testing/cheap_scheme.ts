@@ -40,13 +40,18 @@ export const cheapHash: HashFunction = (message): Uint8Array => {
     b = Math.imul(b ^ a >>> 15, 0x85ebca77) + word | 0;
     a ^= b >>> 13;
   }
-  const out = new Uint32Array(8);
-  for (let i = 0; i < 8; i++) {
+  // Bytes from the start: a view of words would put them outside the heap.
+  const out = new Uint8Array(32);
+  for (let i = 0; i < 32; i += 4) {
     a = Math.imul(a ^ b >>> 15, 0x2c1b3c6d);
     b = Math.imul(b + a ^ a >>> 12, 0x297a2d39);
-    out[i] = a ^ b;
+    const word = a ^ b;
+    out[i] = word;
+    out[i + 1] = word >>> 8;
+    out[i + 2] = word >>> 16;
+    out[i + 3] = word >>> 24;
   }
-  return new Uint8Array(out.buffer);
+  return out;
 };
 
 /**

@@ -51,7 +51,7 @@ export interface LaterBatches {
 
 /** A growing list of u32 words. */
 class Words {
-  data: Uint32Array = new Uint32Array(96);
+  data: Uint32Array = new Uint32Array(16);
   length = 0;
 
   room(words: number): void {

@@ -13,7 +13,7 @@ export class RunWriter {
   readonly #frames: Uint8Array;
   readonly #pageBytes: number;
   readonly #perCall: number;
-  #staging: Uint8Array | undefined;
+  #staging: Uint8Array = new Uint8Array(0);
 
   /** @param frames All frames, one behind the other. */
   constructor(frames: Uint8Array, pageBytes: number) {
@@ -42,11 +42,19 @@ export class RunWriter {
     const view = (frame: number): Uint8Array =>
       this.#frames.subarray(frame * size, (frame + 1) * size);
     if (frames.length === 1) return view(frames[0]);
-    this.#staging ??= new Uint8Array(this.#perCall * size);
+    const bytes = this.#room(frames.length * size);
     for (let i = 0; i < frames.length; i++) {
-      this.#staging.set(view(frames[i]), i * size);
+      bytes.set(view(frames[i]), i * size);
     }
-    return this.#staging.subarray(0, frames.length * size);
+    return bytes;
+  }
+
+  #room(bytes: number): Uint8Array {
+    if (this.#staging.length < bytes) {
+      const most = this.#perCall * this.#pageBytes;
+      this.#staging = new Uint8Array(Math.min(2 * bytes, most));
+    }
+    return this.#staging.subarray(0, bytes);
   }
 }
 

@@ -4,7 +4,8 @@
 // these bits comes through, so that what is above it is not walked again. Holds for
 // one version, and is filled by searches that began at its root. A jump counts only
 // while the node's page is in the frame where it was seen: as long as anything reads
-// a version, the numbers of its pages are not given to others.
+// a version, the numbers of its pages are not given to others, and when they change
+// the tree is another object.
 
 import type { TreeRoot } from "./path.ts";
 import type { PagePool } from "./pool.ts";

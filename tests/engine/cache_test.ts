@@ -1,13 +1,20 @@
 // What the page cache keeps when it does not hold everything.
 
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
-import { memoryBackend, open, type Stemma } from "../../mod.ts";
+import {
+  memoryBackend,
+  open,
+  type OpenOptions,
+  type Stemma,
+} from "../../mod.ts";
 import { MemoryDisk } from "../../backends/memory.ts";
 import { random } from "../_amount.ts";
-import { commit, type Write } from "./_store.ts";
+import { commit, FEW_FRAMES, type Write } from "./_store.ts";
 
-/** Fewest frames that a store has. */
-const FRAMES = 640;
+/** Frames of a store with `few-frames`. */
+const FRAMES = 128;
+
+const SMALL: OpenOptions = { cacheBytes: 0, ...FEW_FRAMES };
 
 async function filled(
   disk: MemoryDisk,
@@ -33,8 +40,8 @@ function pagesRead(db: Stemma, keys: Iterable<Uint8Array>): number {
 
 Deno.test("a cold get reads one page when those above fit", async () => {
   const disk = new MemoryDisk(), draw = random("cold");
-  const keys = await filled(disk, 4096, 40_000);
-  await using db = await open(memoryBackend(disk), { cacheBytes: 0 });
+  const keys = await filled(disk, 4096, 8000);
+  await using db = await open(memoryBackend(disk), SMALL);
   pagesRead(db, keys);
   let cold = 0;
   for (let i = 0; i < 2000; i++) {
@@ -58,7 +65,7 @@ Deno.test("keys read again and again come to stay in the cache", async () => {
       hot.push(key);
     }
   }
-  await using db = await open(memoryBackend(disk), { cacheBytes: 0 });
+  await using db = await open(memoryBackend(disk), SMALL);
   pagesRead(db, keys);
   let rounds = 0;
   while (pagesRead(db, hot) > 0) assert(++rounds < 1000, "they never stay");

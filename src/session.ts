@@ -122,20 +122,30 @@ export class Session {
   }
 
   /**
-   * Loads the pages that later reads and writes of these keys will need.
+   * Loads the pages that later reads and writes of these keys will need: level by
+   * level, and pages that lie close together in the file by one call. Many keys at a
+   * time cost fewer calls than one by one.
    *
    * @param keys Keys of the scheme's length.
    * @returns Pages read from storage.
    */
   warmUp(keys: Iterable<Uint8Array>): number {
     this.#refuseUsed();
-    const { tree } = this.#working ?? this.#base;
-    let pages = 0;
+    const { reader, storage } = this.#core;
+    let some: Uint8Array[] = [], pages = 0;
+    const load = (): void => {
+      this.#refuseUsed();
+      const { tree } = this.#working ?? this.#base;
+      const read = reader.load(tree, some);
+      storage.counters.warmed += read;
+      pages += read;
+      some = [];
+    };
     for (const key of keys) {
       this.#core.checkKey(key, "warm up");
-      pages += this.#core.reader.load(tree, key);
+      if (some.push(key) === reader.loadKeysMax) load();
     }
-    this.#core.storage.counters.warmed += pages;
+    load();
     return pages;
   }
 

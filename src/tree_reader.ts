@@ -19,6 +19,7 @@ import {
   KIND_SHIFT,
   metaAt,
 } from "./tree/layout.ts";
+import { LoadAhead } from "./tree/load_ahead.ts";
 import { Jumps } from "./tree/jumps.ts";
 import type { Pages } from "./tree/pages.ts";
 import type { PagePool } from "./tree/pool.ts";
@@ -65,6 +66,7 @@ export class TreeReader {
   readonly #pages: Pages;
   readonly #file: PageFile;
   readonly #jumps: Jumps;
+  readonly #ahead: LoadAhead;
   #frame = 0;
   #node = 0;
 
@@ -73,6 +75,7 @@ export class TreeReader {
     this.#pages = parts.pool.pages;
     this.#file = parts.file;
     this.#jumps = new Jumps(parts.pool);
+    this.#ahead = new LoadAhead(parts.pool, parts.file);
   }
 
   /** The value of a key: a copy; `undefined` when it is absent. */
@@ -116,11 +119,16 @@ export class TreeReader {
     }
   }
 
-  /** Loads the pages that a key's path needs; returns how many were read. */
-  load(tree: TreeRoot, key: Uint8Array): number {
-    const before = this.#pool.counters.pageReads;
-    this.#find(tree, key);
-    return this.#pool.counters.pageReads - before;
+  /** Keys that {@linkcode load} takes at most. */
+  get loadKeysMax(): number {
+    return this.#ahead.keysMax;
+  }
+
+  /** Loads the pages that keys' paths need; returns how many were read. */
+  load(tree: TreeRoot, keys: readonly Uint8Array[]): number {
+    const { counters } = this.#pool, before = counters.pageReads;
+    for (const key of this.#ahead.load(tree, keys)) this.#find(tree, key);
+    return counters.pageReads - before;
   }
 
   #find(tree: TreeRoot, key: Uint8Array): boolean {

@@ -8,6 +8,7 @@
 import { xxh64 } from "../hash/xxh64.ts";
 import { CorruptError } from "../errors.ts";
 import type { Counters } from "../metrics.ts";
+import type { PageSource } from "../tree/load_ahead.ts";
 import type { PageIo } from "../tree/pool.ts";
 import type { Sum } from "./sum.ts";
 import type { StoreFile } from "./file.ts";
@@ -31,13 +32,18 @@ export type PoolChecksum = (
   out: Sum,
 ) => void;
 
+const NOTHING = new Uint8Array(0);
+
 /** Reads and writes the page file. */
-export class PageFile implements PageIo {
+export class PageFile implements PageIo, PageSource {
   readonly #file: StoreFile;
   readonly #pageBytes: number;
   readonly #storeId: Sum;
   readonly #counters: Counters;
   readonly #pool: PoolChecksum | undefined;
+  /** Pages read ahead. */
+  #readFirst = 0;
+  #readBytes: Uint8Array = NOTHING;
   /** Bytes written since the disk was set to work last. */
   #written = 0;
   /** Flushes ahead that are under way, or have failed. */
@@ -63,7 +69,27 @@ export class PageFile implements PageIo {
   }
 
   readPage(page: number, frame: Uint8Array): void {
-    this.#read(page, frame);
+    const at = (page - this.#readFirst) * this.#pageBytes;
+    const bytes = this.#readBytes;
+    if (at >= 0 && at + frame.length <= bytes.length) {
+      frame.set(bytes.subarray(at, at + frame.length));
+    } else {
+      this.#read(page, frame);
+    }
+  }
+
+  /** Reads pages that follow each other by one call, for `readPage` to find. */
+  readAhead(first: number, count: number): void {
+    this.endReadAhead();
+    const bytes = new Uint8Array(count * this.#pageBytes);
+    const got = this.#file.read(bytes, this.positionOf(first));
+    this.#readFirst = first;
+    this.#readBytes = bytes.subarray(0, got);
+  }
+
+  /** Forgets what was read ahead: it must not outlive a write. */
+  endReadAhead(): void {
+    this.#readBytes = NOTHING;
   }
 
   writePages(first: number, bytes: Uint8Array): void {

@@ -51,4 +51,5 @@ export type { Metrics } from "./src/metrics_report.ts";
 export type { Counters } from "./src/metrics.ts";
 export type { CreateMode } from "./src/store/files.ts";
 export { serveSecondThread } from "./src/hash/threads.ts";
+export type { HashtreeModule } from "./src/hash/hashtree_hasher.ts";
 export type { HasherChoice } from "./src/store/hashers.ts";

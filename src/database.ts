@@ -14,6 +14,7 @@ import { Session, type SessionOptions } from "./session.ts";
 import { Snapshot } from "./snapshot.ts";
 import { type Fault, FAULTS } from "./store/faults.ts";
 import type { CreateMode } from "./store/files.ts";
+import type { HashtreeModule } from "./hash/hashtree_hasher.ts";
 import type { HasherChoice } from "./store/hashers.ts";
 import { sameBytes } from "./store/bytes.ts";
 import { Storage, type StorageOptions } from "./store/storage.ts";
@@ -105,6 +106,13 @@ export interface OpenOptions {
    * content security policy forbids to make one from a blob.
    */
   readonly secondThreadWorker?: Worker;
+  /**
+   * The module `@chainsafe/hashtree`, a native add-on for schemes with SHA-256: pairs of
+   * nodes take about half the time of the kernels, on one thread; in Deno it needs
+   * `--allow-ffi`. Used when it gives the right hashes for a few messages;
+   * `metrics().hasher` tells. Never changes a root.
+   */
+  readonly hashtree?: HashtreeModule;
   /**
    * Called with the memory of the cache before anything is kept in it, for whoever
    * can tell the system how it will be used: `hugePages` of
@@ -536,6 +544,7 @@ function storageOptions(options: OpenOptions): StorageOptions {
       choice: options.hasher ?? "auto",
       threads: options.threads ?? 1,
       worker: options.secondThreadWorker,
+      hashtree: options.hashtree,
       onlyCount: faults?.has("count-hashes-only") ?? false,
     },
     faults: faults ?? new Set(),

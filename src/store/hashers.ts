@@ -6,6 +6,10 @@
 
 import type { Scheme } from "@stemma/verify";
 import { UnsupportedError } from "../../backends/errors.ts";
+import {
+  hashtreeHasher,
+  type HashtreeModule,
+} from "../hash/hashtree_hasher.ts";
 import { jsHasher } from "../hash/js_hasher.ts";
 import { type BatchHasher, countingHasher } from "../hash/ops.ts";
 import { RESERVED_BYTES, wasmHasher } from "../hash/wasm_hasher.ts";
@@ -35,6 +39,8 @@ export interface HasherOptions {
   readonly threads: 1 | 2;
   /** A worker that serves as second thread, where none can be made. */
   readonly worker: Worker | undefined;
+  /** A native SHA-256, to be used if it works. */
+  readonly hashtree: HashtreeModule | undefined;
   /** Count hashes instead of computing them. */
   readonly onlyCount: boolean;
 }
@@ -82,27 +88,50 @@ export function makeHashers(
   const hasher = pool.memory === undefined
     ? undefined
     : wasmHasher(pool.memory, pool.reservedAt, scheme);
-  if (hasher !== undefined) {
+  if (hasher === undefined) {
+    if (options.choice === "wasm") throw noKernels(scheme);
+    const js = jsHasher(pool.buffer, scheme);
     return {
-      hasher,
-      checksum: (at, length, low, high, out) =>
-        hasher.checksum(at, length, low, high, out),
-      second: wantsShared(scheme, options)
-        ? secondThread(
-          hasher,
-          pool.memory!,
-          pool.reservedAt,
-          options.worker,
-          { at: pool.reservedAt + RESERVED_BYTES, bytes: QUEUE_BYTES },
-        )
-        : undefined,
+      hasher: native(pool, scheme, options, js) ?? js,
+      checksum,
+      second,
     };
   }
-  if (options.choice === "wasm") {
-    throw new UnsupportedError(
-      "Cannot open store: WebAssembly SIMD does not work here, or has no " +
-        `kernel for ${scheme.hashName}`,
-    );
-  }
-  return { hasher: jsHasher(pool.buffer, scheme), checksum, second };
+  const kernels: Hashers = {
+    hasher,
+    checksum: (at, length, low, high, out) =>
+      hasher.checksum(at, length, low, high, out),
+    second,
+  };
+  const add = native(pool, scheme, options, hasher);
+  if (add !== undefined) return { ...kernels, hasher: add };
+  if (!wantsShared(scheme, options)) return kernels;
+  return {
+    ...kernels,
+    second: secondThread(
+      hasher,
+      pool.memory!,
+      pool.reservedAt,
+      options.worker,
+      { at: pool.reservedAt + RESERVED_BYTES, bytes: QUEUE_BYTES },
+    ),
+  };
+}
+
+/** The native hasher, where one is given, of use and right. */
+function native(
+  { buffer }: PagePool,
+  scheme: Scheme,
+  { hashtree }: HasherOptions,
+  inner: BatchHasher,
+): BatchHasher | undefined {
+  if (hashtree === undefined || scheme.hashName !== "sha256") return undefined;
+  return hashtreeHasher(buffer, hashtree, inner, scheme.hash);
+}
+
+function noKernels(scheme: Scheme): UnsupportedError {
+  return new UnsupportedError(
+    "Cannot open store: WebAssembly SIMD does not work here, or has no " +
+      `kernel for ${scheme.hashName}`,
+  );
 }

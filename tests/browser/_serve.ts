@@ -26,8 +26,8 @@ export type Handler = (
 
 /**
  * Serves `/NAME.js`, the bundle of `entries/NAME.ts`; `/NAME`, a page that loads
- * it; `/strict/NAME`, the same under {@linkcode STRICT_POLICY}; `/worker/NAME`, a
- * page that starts it as a worker.
+ * it; `/strict/NAME`, the same under {@linkcode STRICT_POLICY}; `/plain/NAME`, the same
+ * without isolation; `/worker/NAME`, a page that starts it as a worker.
  */
 export function serve(handler?: Handler): Site {
   const server = Deno.serve(
@@ -43,10 +43,12 @@ export function serve(handler?: Handler): Site {
         if (!isThere) return new Response("", { status: 404 });
         return scriptResponse(await bundle(path));
       }
-      const page = /^\/(?:(strict|worker)\/)?([a-z0-9_]+)$/.exec(pathname);
+      const page = /^\/(?:(strict|plain|worker)\/)?([a-z0-9_]+)$/.exec(
+        pathname,
+      );
       if (page === null) return new Response("", { status: 404 });
       const script = page[1] === "worker" ? "host" : page[2];
-      return pageResponse(script, page[1] === "strict");
+      return pageResponse(script, page[1]);
     },
   );
   return {
@@ -62,15 +64,15 @@ const ISOLATION: Record<string, string> = {
   "cache-control": "no-store",
 };
 
-function pageResponse(name: string, strict: boolean): Response {
+function pageResponse(name: string, where: string | undefined): Response {
   const html = `<!doctype html><html lang="en"><meta charset="utf-8">` +
     `<title>${name}</title>` +
     `<script type="module" src="/${name}.js"></script>`;
   return new Response(html, {
     headers: {
-      ...ISOLATION,
+      ...(where === "plain" ? {} : ISOLATION),
       "content-type": "text/html; charset=utf-8",
-      "content-security-policy": strict ? STRICT_POLICY : POLICY,
+      "content-security-policy": where === "strict" ? STRICT_POLICY : POLICY,
     },
   });
 }

@@ -8,8 +8,11 @@ import { type Browser, chromiumPath, launch } from "./_chromium.ts";
 import { type Handler, serve, type Site } from "./_serve.ts";
 import type { Failure, Offered } from "./_offer.ts";
 
-/** Where an entry point runs: a page, a page with a strict policy, a worker. */
-export type Where = "page" | "strict" | "worker";
+/**
+ * Where an entry point runs: a page, one with a strict policy, one that is not
+ * isolated, a worker.
+ */
+export type Where = "page" | "strict" | "plain" | "worker";
 
 /** A browser does at most this many times the usual amount. */
 const SCALE_MAX = 10;

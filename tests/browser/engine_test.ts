@@ -27,6 +27,13 @@ browserTest(
   handler,
 );
 
+for (const where of ["strict", "plain", "worker"] as const) {
+  browserTest(
+    `open() chooses what hashes, ${where}`,
+    async ({ load }, t) => await runOffered(await load("hashers", where), t),
+  );
+}
+
 browserTest("open() agrees with the model on OPFS", async ({ load }, t) => {
   await runOffered(await load("model", "worker"), t);
 }, handler);

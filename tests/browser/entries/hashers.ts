@@ -9,7 +9,7 @@ import { offer } from "../_offer.ts";
 
 /** Enough to be worth two threads. */
 const COUNT = 3000;
-const PATIENCE_MS = 3000;
+const PATIENCE_MS = 20_000;
 
 /** 32 bytes that are spread well. */
 function keyOf(i: number): Uint8Array {

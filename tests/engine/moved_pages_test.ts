@@ -112,6 +112,28 @@ Deno.test("a checkpoint moves pages below a suspended iterator, a snapshot and a
   }
 });
 
+Deno.test("a checkpoint moves pages that gets know a short way to", async () => {
+  const draw = random("jumps");
+  const { db, storage } = insideOf(
+    await openSmall({ pageBytes: 512, cacheBytes: 1 << 23 }),
+  );
+  const keys = Array.from({ length: 4000 }, () => draw.bytes(32));
+  for (let round = 0; round < amount(20); round++) {
+    const state = keys.map((key): Write => [key, draw.bytes(20)]);
+    await commit(db, state);
+    for (const [key] of [...state, ...state]) db.get(key);
+    await db.checkpoint();
+    // Pages come back to other frames, some to one where their number was known.
+    storage.pool.forgetClean();
+    for (const [key, value] of draw.shuffle(state)) {
+      assertEquals(db.get(key), value);
+    }
+    // The next round's pages take these frames, too.
+    storage.pool.forgetClean();
+  }
+  await db.close();
+});
+
 Deno.test("a checkpoint that finds no room to grow uses what is free", async () => {
   const disk = new MemoryDisk(), { backend, watch } = watched(disk);
   const draw = random("no room");

@@ -529,19 +529,22 @@ export class PagePool {
    * below it: what is used together gets numbers that do not lie far apart.
    *
    * @returns Their frames, and where the references to all but the first lie.
+   * @throws {CorruptError} When two references lead to one page.
    */
   #unwrittenBelow(
     root: number,
     after: number,
   ): { readonly frames: number[]; readonly entries: number[] } {
     const frames: number[] = [], entries: number[] = [], { u32 } = this.pages;
-    const stack: number[] = [];
+    const stack: number[] = [], isMet = new Uint8Array(this.frameCount);
     const visit = (page: number, entry: number): void => {
       const f = this.peek(page);
       if (f === 0 || !this.#isUnwritten(f)) return;
       if (this.pages.birthOf(f) <= after) return;
-      // Each page has one reference: where a tree runs in circles, this ends it.
-      if (frames.push(this.#frame(f)) > this.frameCount) throw inUse(page);
+      const frame = this.#frame(f);
+      if (isMet[frame] === 1) throw inUse(page);
+      isMet[frame] = 1;
+      frames.push(frame);
       entries.push(entry);
       this.#forEachChild(f, (i) => stack.push(i));
     };

@@ -237,7 +237,8 @@ export class Stemma {
    * Looks up a key in the last commit.
    *
    * @param key A key of the scheme's length.
-   * @returns The value, a copy; `undefined` when the key is absent.
+   * @returns The value, a copy; `undefined` when the key is absent. Values of up to
+   *   64 bytes share a buffer with others: `slice()` one before transferring it.
    * @throws {RangeError} When the key has a wrong length.
    * @throws {CorruptError} When storage holds other bytes than were written.
    */
@@ -313,7 +314,7 @@ export class Stemma {
    * entry is of the version that was the head when listing began.
    *
    * @param range Bounds, direction and limit.
-   * @returns Keys and values, copies.
+   * @returns Keys and values, copies; short ones share buffers, as with `get`.
    */
   *entries(
     range: Range = {},

@@ -93,7 +93,8 @@ export class Session {
    * Looks up a key, this session's writes included.
    *
    * @param key A key of the scheme's length.
-   * @returns The value, a copy; `undefined` when the key is absent.
+   * @returns The value, a copy; `undefined` when the key is absent. Values of up to
+   *   64 bytes share a buffer with others: `slice()` one before transferring it.
    * @throws {RangeError} When the key has a wrong length.
    */
   get(key: Uint8Array): Uint8Array | undefined {

@@ -7,7 +7,7 @@
 import type { Scheme } from "@stemma/verify";
 import type { ProvableTree } from "./prove.ts";
 import type { PageFile } from "./store/page_file.ts";
-import { overflowHash, readValue } from "./store/values.ts";
+import { copied, overflowHash, readValue } from "./store/values.ts";
 import type { TreeRoot } from "./tree/edit.ts";
 import { bitAt, type KeyRule, partAt, PREFIX, SAME } from "./tree/keys.ts";
 import {
@@ -215,7 +215,7 @@ export class TreeReader {
           stack.push(child, pages.root(child));
         } else {
           const at = pages.keyAt(f, n);
-          const key = pages.u8.slice(at, at + pages.keyBytes(f, n));
+          const key = copied(pages.u8, at, pages.keyBytes(f, n));
           found.push([key, readValue(pages, this.#file, f, n)]);
         }
       }

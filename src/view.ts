@@ -56,7 +56,8 @@ export class View {
    * Looks up a key.
    *
    * @param key A key of the scheme's length.
-   * @returns The value, a copy; `undefined` when the key is absent.
+   * @returns The value, a copy; `undefined` when the key is absent. Values of up to
+   *   64 bytes share a buffer with others: `slice()` one before transferring it.
    * @throws {RangeError} When the key has a wrong length.
    * @throws {CorruptError} When storage holds other bytes than were written.
    * @throws {UsedUpError} When the view was closed.
@@ -82,7 +83,7 @@ export class View {
    * Lists entries in the order of their keys' bytes.
    *
    * @param range Bounds, direction and limit.
-   * @returns Keys and values, copies.
+   * @returns Keys and values, copies; short ones share buffers, as with `get`.
    */
   entries(
     range: Range = {},

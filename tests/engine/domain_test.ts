@@ -367,3 +367,28 @@ Deno.test("open() refuses options that make no sense", async () => {
     ]
   ) await assertRejects(() => openSmall(options), RangeError);
 });
+
+Deno.test("values and keys read are copies of their own, whatever they share", async () => {
+  await using db = await openSmall({ scheme: "nomt-blake3" });
+  // More than one shared buffer holds, with lengths on both sides of the border.
+  const lengths = [0, 1, 7, 8, 9, 31, 32, 33, 63, 64, 65, 200];
+  const draw = random("copies");
+  const entries = Array.from({ length: 200 }, (_, i): Entry => {
+    return [draw.bytes(32), draw.bytes(lengths[i % lengths.length])];
+  }).sort((a, b) => compareBytes(a[0], b[0]));
+  await commit(db, entries);
+  const read = entries.map(([key]) => db.get(key)!);
+  const listed = [...db.entries()];
+  assertEquals(listed, entries);
+  // Who writes to one, or behind one, changes no other and not the store.
+  for (const [i, value] of read.entries()) {
+    assertEquals(value, entries[i][1]);
+    assertEquals(value.byteOffset % 8, 0);
+    value.fill(0xee);
+    listed[i][0].fill(0xee);
+    listed[i][1].fill(0xee);
+  }
+  assertEquals([...db.entries()], entries);
+  // One that is kept keeps little.
+  assert(read.every((value) => value.buffer.byteLength <= 2048));
+});

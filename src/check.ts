@@ -39,7 +39,7 @@ export async function checkStore(
   const { storage } = core;
   const head = storage.versions.head;
   storage.versions.hold(head);
-  storage.pool.holdChecksums();
+  storage.pool.writer.holdChecksums();
   try {
     const check = new Check(core);
     check.start();
@@ -52,7 +52,7 @@ export async function checkStore(
     options.onProgress?.(check.progress);
     storage.checkHistory();
   } finally {
-    storage.pool.releaseChecksums();
+    storage.pool.writer.releaseChecksums();
     if (!core.isClosed) storage.versions.release(head);
   }
 }

@@ -32,13 +32,16 @@ let copies = 0;
 
 /**
  * Opens a copy of the store with a workload's state, built when first asked for.
- * All pages are read, as far as the cache holds them.
+ *
+ * @param isLast Whether nobody needs the state after this: then it is no copy, so that
+ *   the system need not keep both in memory.
  */
 export async function openLoaded(
   context: BarContext,
   capacity: number,
   work: Workload,
   options: OpenOptions,
+  isLast = false,
 ): Promise<StemmaSubject> {
   const name = `${work.name}-${options.scheme}-${capacity}`;
   const template = `${context.directory}/${name}`;
@@ -51,6 +54,7 @@ export async function openLoaded(
     await subject.close();
     await Deno.rename(building, template);
   }
+  if (isLast) return await StemmaSubject.open(template, options);
   const copy = `${context.directory}/copy-${copies++}`;
   await copyFolder(template, copy);
   return await StemmaSubject.open(copy, options);

@@ -115,9 +115,9 @@ export async function bar1(context: BarContext): Promise<Result[]> {
 
 /** Pages and time of commits at one size. */
 async function atSize(context: BarContext, capacity: number) {
-  const work = writes(context, capacity);
-  const options = { scheme: SCHEME } as const;
-  const store = await openLoaded(context, capacity, work, options);
+  const work = writes(context, capacity), options = { scheme: SCHEME } as const;
+  const isLast = capacity !== large(context);
+  const store = await openLoaded(context, capacity, work, options, isLast);
   const iterations = work.iterations();
   await commitAll(store, take(iterations, BLOCK));
   await store.settle();

@@ -72,7 +72,7 @@ export class Checkpoints {
   #older: Durable | undefined;
   /** Whether this process knows that the newer header is durable. */
   #isSure = false;
-  /** Whether the last checkpoint found room. */
+  /** Whether what was written last found room. */
   #mayGrow = true;
   /** Headers whose writing failed; any of them may be in the older one's slot. */
   #attempted: Durable[] = [];
@@ -160,20 +160,36 @@ export class Checkpoints {
 
   #writePages(head: Version, mayGrow: boolean): void {
     if (head.tree.page === 0 || isKnown(head.tree.sum)) return;
-    this.#renumber(head, mayGrow);
+    this.#move(head, false, mayGrow);
     const sum = noSum(), { tree } = head;
-    this.#parts.pool.writeTree(tree.page, sum);
+    this.#parts.pool.writer.writeTree(tree.page, sum);
     tree.sum = [sum[0], sum[1]];
   }
 
-  /** Lets the head's pages lie together, where nobody else knows their numbers. */
-  #renumber(head: Version, mayGrow: boolean): void {
-    const { pool, versions, space } = this.#parts;
-    const after = versions.headAloneAfter;
-    if (after === undefined || pool.holdsChecksums) return;
-    const page = pool.renumber(head.tree.page, after, space, mayGrow);
+  /**
+   * Writes pages of the head that are not about to change again, so that the next
+   * edit finds room for its own; none of it counts before the next checkpoint.
+   */
+  writeAhead(head: Version): void {
+    if (head.tree.page === 0 || isKnown(head.tree.sum)) return;
+    const mayGrow = this.#mayGrow;
+    this.#mayGrow = false;
+    this.#move(head, true, mayGrow);
+    this.#mayGrow = true;
+  }
+
+  /** Writes the head's pages together, where nobody else knows their numbers. */
+  #move(head: Version, endsOnly: boolean, mayGrow: boolean): void {
+    const { pool: { writer }, versions, space: numbers } = this.#parts;
+    const after = this.#faults.has("move-shared-pages")
+      ? 0
+      : versions.headAloneAfter;
+    if (after === undefined || writer.holdsChecksums) return;
+    const move = { after, endsOnly, numbers, mayGrow };
+    const moved = writer.renumber(head.tree.page, move);
     // A new object: whoever remembers page numbers does so for the old one.
-    head.tree = { ...head.tree, page };
+    head.tree = { ...head.tree, page: moved.root };
+    writer.writeMoved(moved);
   }
 
   /** Cuts what nobody uses off the ends of both files. */
@@ -250,13 +266,13 @@ export class Checkpoints {
 
   /** Keeps the checksums of root pages, and lets go of all others. */
   #forgetChecksums(): void {
-    const { pool, versions } = this.#parts, sum = noSum();
+    const { pool: { writer }, versions } = this.#parts, sum = noSum();
     for (const { tree } of versions.live()) {
       if (tree.page === 0 || isKnown(tree.sum)) continue;
-      if (!pool.checksumOf(tree.page, sum)) return;
+      if (!writer.checksumOf(tree.page, sum)) return;
       tree.sum = [sum[0], sum[1]];
     }
-    pool.forgetChecksums();
+    writer.forgetChecksums();
   }
 
   #releaseSlot(durable: Durable): void {

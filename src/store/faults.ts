@@ -23,6 +23,7 @@ export type Fault =
   | "replay-without-root-check"
   | "create-in-foreign-directory"
   | "log-reclaimed-too-early"
+  | "move-shared-pages"
   | "count-hashes-only"
   | "few-frames";
 

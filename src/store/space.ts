@@ -176,17 +176,13 @@ export class Space {
   encodeFree(to: ByteWriter): void {
     let runs = 0, end = 1;
     const body = new ByteWriter();
-    for (let page = 1; page <= this.#count;) {
-      if (this.isUsed(page)) {
-        page++;
-        continue;
-      }
-      let next = page;
-      while (next <= this.#count && !this.isUsed(next)) next++;
+    for (let page = this.#next(1, false); page <= this.#count;) {
+      const next = this.#next(page, true);
       body.varint(page - end);
       body.varint(next - page);
       runs++;
-      end = page = next;
+      end = next;
+      page = this.#next(next, false);
     }
     to.varint(runs);
     to.bytes(body.done());
@@ -224,6 +220,18 @@ export class Space {
     for (let page = last + 1; page <= other.#count; page++) {
       if (other.isUsed(page)) yield page;
     }
+  }
+
+  /** The first page from one on that is in use or not; else one behind the last. */
+  #next(from: number, isUsed: boolean): number {
+    const bits = this.#bits, flip = isUsed ? 0 : -1, behind = this.#count + 1;
+    for (let word = from >>> 5; word * 32 < behind; word++) {
+      let wanted = bits[word] ^ flip;
+      if (word === from >>> 5) wanted &= -1 << (from & 31);
+      if (wanted === 0) continue;
+      return Math.min(word * 32 + 31 - Math.clz32(wanted & -wanted), behind);
+    }
+    return behind;
   }
 
   #freeBits(word: number): number {

@@ -57,6 +57,9 @@ import {
 } from "./window.ts";
 import { Writer } from "./writer.ts";
 
+/** Share of unwritten pages in the cache from which on some are written. */
+const UNWRITTEN_SHARE = 1 / 2;
+
 /** Everything that can be chosen when a store is opened. */
 export interface StorageOptions {
   readonly scheme: Scheme;
@@ -606,7 +609,9 @@ export class Storage {
     const { bytes, commits } = this.#sinceCheckpoint;
     const { checkpointBytes, checkpointCommits } = this.#options;
     const due = Math.max(bytes / checkpointBytes, commits / checkpointCommits);
-    if (due < 1 || (due < 2 && this.#checkpointing !== undefined)) return;
+    if (due < 1 || (due < 2 && this.#checkpointing !== undefined)) {
+      return this.#writeAhead();
+    }
     await this.#checkpointing;
     // The commits are safe in the log; a failure shows in metrics, and at the
     // next write unless it was only a lack of room.
@@ -619,6 +624,18 @@ export class Storage {
       this.#checkpointing = this.#finishCheckpoint(pending).then(end, end);
     } catch (error) {
       end(error);
+    }
+  }
+
+  /** Writes pages when unwritten ones leave the next commit too little room. */
+  #writeAhead(): void {
+    const { pool, versions } = this;
+    if (pool.unwritten < pool.frameCount * UNWRITTEN_SHARE) return;
+    try {
+      this.#checkpoints.writeAhead(versions.head);
+    } catch (error) {
+      this.#checkpointError = error;
+      if (poisons(error)) this.#setPoison(error);
     }
   }
 

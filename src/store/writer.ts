@@ -28,6 +28,8 @@ import { readValue } from "./values.ts";
 
 /** Share of the pool's frames that one part of an edit may hold. */
 const PART = 1 / 2;
+/** Share of unwritten ones above which some are written between two parts. */
+const UNWRITTEN_MAX = 3 / 4;
 /** Frames after which a part is hashed, while it still is in the CPU's cache. */
 const PART_FRAMES = 512;
 /** The same with a second thread, which each part has to wait for. */
@@ -225,7 +227,9 @@ export class Writer implements EditHost {
     const changes = this.#changes, pool = this.#pool;
     if (pool.pinned > this.#partFrames) {
       this.#finish();
-      if (pool.unwritten > pool.frameCount * PART) pool.writeBack();
+      if (pool.unwritten > pool.frameCount * UNWRITTEN_MAX) {
+        pool.writer.writeBack();
+      }
       this.#start();
     }
     const { closed } = this.#edit;

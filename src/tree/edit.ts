@@ -600,6 +600,7 @@ export class TreeEdit {
     const pages = this.#pages, anchor = this.#path.frames[0];
     const below = this.#path.frames[1];
     const f = this.#path.newPage();
+    this.pool.setInner(f);
     const n = pages.allocateNode(f);
     const i = metaAt(anchor, ANCHOR_ENTRY);
     pages.makeChild(f, n, pages.pageOf(below), pages.u16[i + 2], NONE);
@@ -666,6 +667,7 @@ export class TreeEdit {
   #cutOff(f: number, n: number, g: number): number {
     const pages = this.#pages;
     const page = this.#path.newPage();
+    if (this.pool.isInner(f)) this.pool.setInner(page);
     const entry = pages.allocateNode(g);
     pages.makeChild(g, entry, pages.pageOf(page), DEPTH_NONE, NONE);
     this.#leadTo(f, n, g, entry);

@@ -1,12 +1,13 @@
 // A checkpoint gives the pages of many commits new numbers, so that it can write
-// them in long runs. Who reads meanwhile must not notice, and the file stays small.
+// them in long runs; so does a commit after which few pages of the cache could be
+// given up. Who reads meanwhile must not notice, and the file stays small.
 
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import { StorageFullError } from "../../backends/errors.ts";
 import { MemoryDisk } from "../../backends/memory.ts";
 import { memoryBackend, open, type StorageBackend } from "../../mod.ts";
 import { Space } from "../../src/store/space.ts";
-import { amount, random } from "../_amount.ts";
+import { amount, type Random, random } from "../_amount.ts";
 import { insideOf } from "./_pages.ts";
 import { commit, openSmall, type Write } from "./_store.ts";
 
@@ -61,6 +62,69 @@ Deno.test("checkpoint() writes the pages of many commits in long runs", async ()
     assertLessOrEqual(watch.writes - calls, pages / 8 + 12);
     await db.check();
   }
+});
+
+/** A store with more keys than its cache holds, and a checkpoint of them. */
+async function beyondCache(backend: StorageBackend, draw: Random) {
+  const db = await open(backend, { cacheBytes: 4 << 20 });
+  const keys = Array.from({ length: 60_000 }, () => draw.bytes(32));
+  for (let i = 0; i < keys.length; i += 3000) {
+    const some = keys.slice(i, i + 3000);
+    await commit(db, some.map((key): Write => [key, draw.bytes(32)]));
+  }
+  await db.checkpoint();
+  const change = async (): Promise<void> => {
+    const some = Array.from({ length: 60 }, () => draw.pick(keys));
+    await commit(db, some.map((key): Write => [key, draw.bytes(32)]));
+  };
+  return { db, change };
+}
+
+Deno.test("commits beyond the cache write pages ahead in long runs", async () => {
+  const { backend, watch } = watched(new MemoryDisk());
+  const { db, change } = await beyondCache(backend, random("ahead"));
+  let pages = 0, calls = 0;
+  for (let round = 0; round < 3; round++) {
+    const before = db.metrics(), called = watch.writes;
+    for (let i = 0; i < 60; i++) await change();
+    const after = db.metrics();
+    assertEquals(after.checkpoints, before.checkpoints);
+    pages += after.pageWrites - before.pageWrites;
+    calls += watch.writes - called;
+    await db.checkpoint();
+    await db.check();
+  }
+  assert(pages > 3000, `only ${pages} pages written`);
+  assertLessOrEqual(calls, pages / 4);
+  await db.close();
+});
+
+Deno.test("a commit that finds no room to write pages ahead stands", async () => {
+  const disk = new MemoryDisk(), { backend, watch } = watched(disk);
+  const opened = await beyondCache(backend, random("no room ahead"));
+  const { db, storage } = insideOf(opened.db);
+  const snapshot = db.snapshot();
+  watch.end = storage.file.positionOf(storage.space.pageCount / 2 | 0);
+  let commits = 0;
+  while (db.metrics().checkpointError === undefined) {
+    await opened.change();
+    assert(++commits < 100, "nothing was written ahead");
+  }
+  assert(db.metrics().checkpointError instanceof StorageFullError);
+  assert(!db.metrics().isPoisoned);
+  const state = [...db.entries()];
+  watch.end = Infinity;
+  snapshot.close();
+  await opened.change();
+  await db.check();
+  await db.rollback(1);
+  assertEquals([...db.entries()], state);
+  const { root } = db;
+  await db.close();
+  await using again = await open(memoryBackend(disk));
+  assertEquals(again.root, root);
+  assertEquals([...again.entries()], state);
+  await again.check();
 });
 
 Deno.test("a checkpoint moves pages below a suspended iterator, a snapshot and a fork", async () => {

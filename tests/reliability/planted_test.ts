@@ -1,13 +1,13 @@
 // Every planted bug is found by the tests that claim to find its kind: the same
 // drivers run with one switch on until a promise is broken.
 
-import { assert, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { memoryBackend, open } from "../../mod.ts";
 import { CorruptError, ExistenceError } from "../../src/errors.ts";
 import { type Fault, FAULTS } from "../../src/store/faults.ts";
 import { cheapHash, cheapScheme } from "../../src/testing/cheap_scheme.ts";
 import { simulated } from "../../backends/simulated.ts";
-import { seed } from "../_amount.ts";
+import { random, seed } from "../_amount.ts";
 import { loseSlots } from "./_damage.ts";
 import { explore, fixStoreIds } from "./_explore.ts";
 import { countCalls, type Kind, survive } from "./_failing.ts";
@@ -154,4 +154,31 @@ Deno.test("planted bug create-in-foreign-directory is found by a foreign file", 
   const faults = { [FAULTS]: new Set(["create-in-foreign-directory"]) };
   const db = await open(backend, { hasher: "js", ...faults });
   await db.close();
+});
+
+/** Reads an older state, no page of which was written, behind checkpoints. */
+async function readBehind(faults: readonly Fault[]): Promise<void> {
+  const draw = random("behind"), planted = { [FAULTS]: new Set(faults) };
+  const options = { ...tinyOptions(cheapScheme), ...planted };
+  const db = await open(memoryBackend(), options);
+  const change = async (keys: number): Promise<void> => {
+    using session = db.begin();
+    for (let i = 0; i < keys; i++) session.set(draw.bytes(32), draw.bytes(5));
+    await session.prepare().commit();
+  };
+  await change(400);
+  using snapshot = db.snapshot();
+  const state = [...snapshot.entries()];
+  await change(1);
+  for (let i = 0; i < 3; i++) {
+    await db.checkpoint();
+    await change(100);
+  }
+  assertEquals([...snapshot.entries()], state);
+  await db.close();
+}
+
+Deno.test("planted bug move-shared-pages is found by reading an older state", async () => {
+  await readBehind([]);
+  await assertRejects(() => readBehind(["move-shared-pages"]));
 });

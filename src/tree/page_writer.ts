@@ -1,0 +1,358 @@
+// This module is browser compatible.
+//
+// How unwritten pages get into the page file: children before parents, as a parent
+// holds its children's checksums. A page keeps its number where anything else may
+// know it; those of a tree that stands alone get new ones, and go by long runs.
+
+import { CorruptError } from "../errors.ts";
+import type { Counters } from "../metrics.ts";
+import type { Frames } from "./frames.ts";
+import { AT_SLOTS, CHILD, KIND_SHIFT, metaAt } from "./layout.ts";
+import type { Pages } from "./pages.ts";
+import type { PageIo } from "./pool.ts";
+import { RunWriter } from "./run_writer.ts";
+import { U32Table } from "./u32_table.ts";
+
+/** Where page numbers come from: `Space`. */
+export interface PageNumbers {
+  release(page: number): void;
+  /** Ascending numbers, in runs as long as can be had. */
+  allocateMany(count: number, mayGrow: boolean): Uint32Array;
+}
+
+/** Which pages of a tree may be moved, and how. */
+export interface Move {
+  /** Only pages made by later versions are part of no other tree. */
+  readonly after: number;
+  /** Whether pages that others lie below stay where they are, unwritten. */
+  readonly endsOnly: boolean;
+  readonly numbers: PageNumbers;
+  /** Whether the file may grow for longer runs. */
+  readonly mayGrow: boolean;
+}
+
+/** Pages that have been given new numbers, children before parents. */
+export interface Moved {
+  /** The root page's number from now on. */
+  readonly root: number;
+  readonly frames: readonly number[];
+  /** Where the reference to each lies, in words; 0 for the tree's root page. */
+  readonly references: readonly number[];
+  /** 1 for each frame that was met. */
+  readonly isMet: Uint8Array;
+}
+
+/** Seals and writes the unwritten pages of a pool. */
+export class PageWriter {
+  readonly #frames: Frames;
+  readonly #pages: Pages;
+  readonly #io: PageIo;
+  readonly #runs: RunWriter;
+  readonly #counters: Counters;
+  /** Checksums of written pages that a parent may not know yet. */
+  readonly #checksums: U32Table = new U32Table(64, 2);
+  #holds = 0;
+  readonly #sum: Uint32Array = new Uint32Array(2);
+
+  constructor(frames: Frames, pages: Pages, io: PageIo, counters: Counters) {
+    this.#frames = frames;
+    this.#pages = pages;
+    this.#io = io;
+    this.#runs = new RunWriter(pages.u8, pages.pageBytes);
+    this.#counters = counters;
+  }
+
+  /** Whether somebody goes on later from references that were read before. */
+  get holdsChecksums(): boolean {
+    return this.#holds > 0;
+  }
+
+  /**
+   * Keeps checksums until {@linkcode releaseChecksums}: for whoever goes on later
+   * from references that were read before what they refer to was written.
+   */
+  holdChecksums(): void {
+    this.#holds++;
+  }
+
+  releaseChecksums(): void {
+    this.#holds--;
+  }
+
+  /** Drops the checksums kept for parents when nobody can need them. */
+  forgetChecksums(): void {
+    if (this.#frames.unwritten === 0 && this.#holds === 0) {
+      this.#checksums.clear();
+    }
+  }
+
+  /** A page is no longer what its checksum, if any, was of. */
+  forgetChecksum(page: number): void {
+    this.#checksums.delete(page);
+  }
+
+  /** Checksum of a written page that its parent does not know, if any. */
+  checksumOf(page: number, sum: Uint32Array): boolean {
+    const place = this.#checksums.find(page);
+    if (place < 0) return false;
+    sum[0] = this.#checksums.first(place);
+    sum[1] = this.#checksums.second(place);
+    return true;
+  }
+
+  /**
+   * Writes unwritten pages that are not pinned, neighbours in one call: those at the
+   * ends of paths, as the ones that lead to others are about to change again; all of
+   * them where those are few.
+   *
+   * @returns Pages written.
+   */
+  writeBack(): number {
+    const sealed: number[] = [], all = this.#frames.unwritten;
+    this.#sealAll(sealed, true);
+    if (sealed.length < all / 4) this.#sealAll(sealed, false);
+    this.#write(sealed);
+    return sealed.length;
+  }
+
+  /**
+   * Writes the unwritten pages of the tree below `root`.
+   *
+   * @param sum Receives the root page's checksum as [low, high].
+   */
+  writeTree(root: number, sum: Uint32Array): void {
+    const sealed: number[] = [], frame = this.#frames.find(root);
+    if (frame >= 0 && this.#frames.isUnwritten(frame)) {
+      this.#seal(frame, sealed);
+    }
+    this.#write(sealed);
+    if (!this.checksumOf(root, sum)) {
+      throw new Error("unreachable: root page was not written");
+    }
+  }
+
+  /**
+   * Gives unwritten pages of a tree new numbers, so that they can be written by few
+   * long runs: their own are those of many commits, with gaps where pages have been
+   * replaced since. Nothing is pinned.
+   *
+   * @param root The root page.
+   * @throws {CorruptError} When two references lead to one page; then nothing moved.
+   */
+  renumber(root: number, move: Move): Moved {
+    const pool = this.#frames, { u32 } = this.#pages;
+    const top = pool.find(root);
+    const found = this.#find(root, move), { frames, references } = found;
+    for (const frame of frames) {
+      const page = pool.page(frame);
+      pool.unname(page);
+      this.forgetChecksum(page);
+      move.numbers.release(page);
+    }
+    const given = move.numbers.allocateMany(frames.length, move.mayGrow);
+    for (let k = 0; k < frames.length; k++) {
+      pool.name(frames[k], given[k]);
+      this.#pages.setPage(pool.offset(frames[k]), given[k]);
+      const i = references[k];
+      if (i === 0) continue;
+      u32[i] = given[k];
+      // A write that failed may have left the sum of the page's old number.
+      u32[i + 1] = u32[i + 2] = 0;
+    }
+    return { ...found, root: top < 0 ? root : pool.page(top) };
+  }
+
+  /** Writes pages that have just been given new numbers, and all below them. */
+  writeMoved(moved: Moved): void {
+    const others: number[] = [];
+    try {
+      this.#sealMoved(moved, others);
+      this.#writeSorted(others);
+    } catch (error) {
+      this.#forgetAll(others);
+      this.forgetChecksum(moved.root);
+      throw error;
+    }
+    this.#setWritten(moved.frames);
+    this.#setWritten(others);
+  }
+
+  /**
+   * Unwritten pages of a tree that versions after one made. Each comes next to those
+   * below it: what is used together gets numbers that do not lie far apart.
+   */
+  #find(root: number, { after, endsOnly }: Move): Omit<Moved, "root"> {
+    const frames: number[] = [],
+      references: number[] = [],
+      stack: number[] = [];
+    const pool = this.#frames, { u32 } = this.#pages;
+    const isMet = new Uint8Array(pool.count);
+    const visit = (page: number, reference: number): void => {
+      const frame = pool.find(page);
+      if (frame < 0 || !pool.isUnwritten(frame)) return;
+      const f = pool.offset(frame), isInner = pool.isInner(frame);
+      if (this.#pages.birthOf(f) <= after) return;
+      if (isMet[frame] === 1) throw inUse(page);
+      isMet[frame] = 1;
+      if (!isInner || !endsOnly) {
+        frames.push(frame);
+        references.push(reference);
+      }
+      if (!isInner) return;
+      this.#forEachChild(f, (i) => {
+        // Who knows a checksum has mostly been written; and if not, can wait.
+        if (!endsOnly || (u32[i + 1] === 0 && u32[i + 2] === 0)) stack.push(i);
+      });
+    };
+    visit(root, 0);
+    for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
+      visit(u32[i], i);
+    }
+    return {
+      frames: frames.reverse(),
+      references: references.reverse(),
+      isMet,
+    };
+  }
+
+  /**
+   * Seals pages and writes them, each while it is in the CPU's cache.
+   *
+   * @param others Receives frames below them that keep their numbers, sealed.
+   */
+  #sealMoved({ frames, references, isMet }: Moved, others: number[]): void {
+    const pool = this.#frames, { u32 } = this.#pages, sum = this.#sum;
+    this.#runs.start();
+    for (let k = 0; k < frames.length; k++) {
+      const page = pool.page(frames[k]), f = pool.offset(frames[k]);
+      this.#forEachChild(f, (i) => {
+        if (this.#fillChecksum(i)) return;
+        const below = pool.find(u32[i]);
+        if (below < 0 || !pool.isUnwritten(below) || isMet[below] === 1) return;
+        this.#seal(below, others);
+        this.#fillChecksum(i);
+      });
+      this.#io.checksumFrame(page, f, sum);
+      const i = references[k];
+      if (i === 0) this.#checksums.set(page, sum[0], sum[1]);
+      else {
+        u32[i + 1] = sum[0];
+        u32[i + 2] = sum[1];
+      }
+      this.#runs.push(this.#io, page, f);
+    }
+    this.#runs.end(this.#io);
+  }
+
+  /** Seals the unwritten pages that are not pinned. */
+  #sealAll(sealed: number[], endsOnly: boolean): void {
+    const pool = this.#frames;
+    for (let frame = 0; frame < pool.count; frame++) {
+      if (!pool.isUnwritten(frame) || pool.isPinned(frame)) continue;
+      if (!endsOnly || !pool.isInner(frame)) this.#seal(frame, sealed);
+    }
+  }
+
+  /**
+   * Fills in what a page's child entries do not know and computes its
+   * checksum, children first. Skips a page with a pinned unwritten child.
+   *
+   * @param sealed Receives the frames that are ready to be written.
+   */
+  #seal(start: number, sealed: number[]): void {
+    const stack = [start], pool = this.#frames;
+    while (stack.length > 0) {
+      const frame = stack[stack.length - 1], page = pool.page(frame);
+      if (stack.length > pool.count) throw inUse(page);
+      if (this.#checksums.find(page) >= 0) {
+        stack.pop();
+        continue;
+      }
+      const depth = stack.length;
+      const complete = this.#fillChecksums(pool.offset(frame), stack);
+      if (stack.length > depth) continue;
+      stack.pop();
+      if (!complete) return;
+      this.#io.checksumFrame(page, pool.offset(frame), this.#sum);
+      this.#checksums.set(page, this.#sum[0], this.#sum[1]);
+      sealed.push(frame);
+    }
+  }
+
+  /** Pushes children to seal first; false when one of them may not be. */
+  #fillChecksums(f: number, stack: number[]): boolean {
+    const pool = this.#frames, { u32 } = this.#pages;
+    let complete = true;
+    this.#forEachChild(f, (i) => {
+      if (this.#fillChecksum(i)) return;
+      // What is known may be of a write that has failed.
+      const below = pool.find(u32[i]);
+      if (below < 0 || !pool.isUnwritten(below)) return;
+      if (pool.isPinned(below)) complete = false;
+      else stack.push(below);
+    });
+    return complete;
+  }
+
+  /** Tells a reference, at a word, its page's checksum if that is kept here. */
+  #fillChecksum(i: number): boolean {
+    const { u32 } = this.#pages, place = this.#checksums.find(u32[i]);
+    if (place < 0) return false;
+    u32[i + 1] = this.#checksums.first(place);
+    u32[i + 2] = this.#checksums.second(place);
+    return true;
+  }
+
+  #write(sealed: number[]): void {
+    try {
+      this.#writeSorted(sealed);
+    } catch (error) {
+      this.#forgetAll(sealed);
+      throw error;
+    }
+    this.#setWritten(sealed);
+  }
+
+  /** Writes pages in the order of their numbers. */
+  #writeSorted(frames: readonly number[]): void {
+    const pool = this.#frames;
+    // Numbers sort many times faster than by a function.
+    const order = Float64Array.from(
+      frames,
+      (frame) => pool.page(frame) * pool.count + frame,
+    ).sort();
+    this.#runs.start();
+    for (const place of order) {
+      const frame = place % pool.count;
+      this.#runs.push(this.#io, pool.page(frame), pool.offset(frame));
+    }
+    this.#runs.end(this.#io);
+  }
+
+  #setWritten(frames: readonly number[]): void {
+    for (const frame of frames) this.#frames.setWritten(frame);
+    this.#counters.pageWrites += frames.length;
+  }
+
+  /** All of them count as unwritten: below a written page, all is written. */
+  #forgetAll(frames: readonly number[]): void {
+    for (const frame of frames) this.forgetChecksum(this.#frames.page(frame));
+  }
+
+  /** Visits the child records of a page, as indices of words. */
+  #forEachChild(f: number, visit: (i: number) => void): void {
+    const { u16 } = this.#pages, slots = u16[f + AT_SLOTS >> 1];
+    for (let n = 0; n < slots; n++) {
+      const meta = metaAt(f, n);
+      if (u16[meta] >> KIND_SHIFT === CHILD) visit(f + u16[meta + 1] >> 2);
+    }
+  }
+}
+
+/** A page number led to what it should not lead to. */
+export function inUse(page: number): CorruptError {
+  return new CorruptError(`Cannot make page ${page}: it is in use`, {
+    file: "pages",
+    page,
+  });
+}

@@ -232,9 +232,9 @@ export class Writer implements EditHost {
       }
       this.#start();
     }
-    const { closed } = this.#edit;
+    const { closed, extended } = this.#edit;
     if (closed.length >= GROUP_PAGES) {
-      if (this.#isShared) this.#pass.runLater(closed);
+      if (this.#isShared) this.#pass.runLater(closed, extended.size > 0);
       closed.length = 0;
     }
     this.#entry = entry;

@@ -446,6 +446,7 @@ export class TreeEdit {
       const stood = this.extended.get(hashAt(f, n))! % 4096;
       if (depth <= stood) return;
     }
+    if (u16[i] >> KIND_SHIFT === CHILD) this.pool.setInner(f);
     u16[i] |= DIRTY;
   }
 

@@ -142,8 +142,8 @@ export class Frames {
   }
 
   /**
-   * Whether the page is known to lead to others. Of an unwritten page it is known
-   * when it does; one that storage has may have lost its lives.
+   * Whether the page is known to lead to others. It is, if it refers to unwritten
+   * pages or if one of its child entries is dirty; otherwise it may be.
    */
   isInner(frame: number): boolean {
     return this.#state[frame] >= LIFE;

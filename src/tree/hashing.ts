@@ -119,10 +119,14 @@ export class HashingPass {
    * Begins to hash what is dirty in pages that the running part of an edit will
    * not come back to; {@linkcode run} waits for it. Root nodes are left to it, as
    * their hashes lie in pages above, and so are pages above dirty ones.
+   *
+   * @param mayExtend Whether there may be nodes flagged EXTEND.
    */
-  runLater(frames: readonly number[]): void {
+  runLater(frames: readonly number[], mayExtend: boolean): void {
     for (const f of frames) {
-      if (!this.#isLowest(f)) continue;
+      // A page that leads nowhere needs no look at each of its nodes.
+      const isPlain = !mayExtend && !this.#pool.isInner(f);
+      if (!isPlain && !this.#isLowest(f)) continue;
       const u16 = this.#pages.u16, i = metaAt(f, this.#pages.root(f));
       if (u16[i] >> KIND_SHIFT !== JOIN || (u16[i] & DIRTY) === 0) continue;
       const n = this.#nextBelow(f, i);

@@ -68,16 +68,6 @@ class HashtreeHasher implements BatchHasher {
     this.#inner.digest(message, out);
   }
 
-  checksum(
-    offset: number,
-    length: number,
-    seedLo: number,
-    seedHi: number,
-    out: Uint32Array,
-  ): void {
-    this.#inner.checksum(offset, length, seedLo, seedHi, out);
-  }
-
   #part(op: number, at: number, count: number): void {
     const words = this.#words;
     for (let i = 0; i < count; i++) {

@@ -9,6 +9,7 @@
 import type { Scheme } from "@stemma/verify";
 import {
   type BatchHasher,
+  type Checksums,
   EIP8297_KEY_BYTES_MAX,
   OP_EIP8297_BRANCH,
   OP_EIP8297_LEAF,
@@ -28,7 +29,7 @@ export type HashScheme = Pick<Scheme, "hash">;
 /** Longest message: an EIP-8297 branch with a full prefix. */
 const MESSAGE_BYTES_MAX = 3 + EIP8297_KEY_BYTES_MAX + 64;
 
-class JsHasher implements BatchHasher {
+class JsHasher implements BatchHasher, Checksums {
   readonly engine: string = "js";
   hashes = 0;
   readonly #bytes: Uint8Array;
@@ -72,6 +73,15 @@ class JsHasher implements BatchHasher {
     out: Uint32Array,
   ): void {
     xxh64(this.#bytes, offset, offset + length, seedLo, seedHi, out);
+  }
+
+  checksumOf(
+    bytes: Uint8Array,
+    seedLo: number,
+    seedHi: number,
+    out: Uint32Array,
+  ): void {
+    xxh64(bytes, 0, bytes.length, seedLo, seedHi, out);
   }
 
   #value(at: number): void {
@@ -166,6 +176,6 @@ function checkKeyBytes(length: number): void {
 export function jsHasher(
   buffer: ArrayBufferLike,
   scheme: HashScheme,
-): BatchHasher {
+): BatchHasher & Checksums {
   return new JsHasher(buffer, scheme);
 }

@@ -16,6 +16,7 @@
 // | 5248   | 16    | a row at the very end of memory, copied |
 // | 5264   | 16    | chunk counter, its step, end flags (BLAKE3) |
 // | 5280   | 16    | checksum result |
+// | 5296   | 32    | running sums of a checksum in parts |
 
 export const CONSTANTS_AT = 0;
 export const STATE_AT = 4096;
@@ -27,6 +28,7 @@ export const HASHES_AT = 5120;
 export const ROW_AT = 5248;
 export const CHUNK_AT = 5264;
 export const SUM_AT = 5280;
+export const RUNNING_SUMS_AT = 5296;
 /** Bytes that one instance of a kernel works in. */
 export const KERNEL_BYTES = 5376;
 

@@ -3,6 +3,7 @@
 // XXH64 with 64-bit arithmetic: the same checksum as xxh64.ts, over the pool.
 
 import {
+  type Body,
   brIf,
   type Code,
   get,
@@ -16,10 +17,15 @@ import {
   set,
   when,
 } from "./emitter.ts";
-import { SUM_AT } from "./kernel_layout.ts";
+import { RUNNING_SUMS_AT, SUM_AT } from "./kernel_layout.ts";
 
-/** Exported: (offset, length, seedLow, seedHigh); result at SUM_AT. */
+/**
+ * Exported: (offset, length, before, seedLow, seedHigh); result at SUM_AT. Of the
+ * message `before` bytes, a multiple of 32, came in parts before.
+ */
 export const KERNEL_CHECKSUM = "checksum";
+/** Exported, with the same parameters: a part, a multiple of 32 bytes, not the last. */
+export const KERNEL_CHECKSUM_PART = "checksumPart";
 
 const P1 = i64.const(0x9e3779b185ebca87n);
 const P2 = i64.const(0xc2b2ae3d27d4eb4fn);
@@ -33,30 +39,47 @@ const rotate = (x: Code, n: bigint): Code => i64.rotl(x, i64.const(n));
 const round = (total: Code, word: Code): Code =>
   i64.mul(rotate(i64.add(total, i64.mul(word, P2)), 31n), P1);
 
-/** All whole stripes of 32 bytes. */
-function stripes(
-  at: Local,
-  rest: Local,
-  seed: Local,
-  hash: Local,
-  sums: readonly Local[],
-): Code {
-  const zero = i64.const(0n);
+/** Locals of both functions. */
+interface Locals {
+  readonly at: Local;
+  readonly rest: Local;
+  readonly before: Local;
+  readonly seed: Local;
+  readonly sums: readonly Local[];
+}
+
+/** Goes on with the sums where the parts before have left them. */
+function start({ before, seed, sums }: Locals, base: Code): Code {
   const starts = [
     sum(get(seed), P1, P2),
     i64.add(get(seed), P2),
     get(seed),
     i64.sub(get(seed), P1),
   ];
-  const turns = [1n, 7n, 12n, 18n];
-  return [
+  return when(
+    get(before),
+    sums.map((s, i) => set(s, i64.load(base, RUNNING_SUMS_AT + 8 * i))),
     sums.map((s, i) => set(s, starts[i])),
+  );
+}
+
+/** All whole stripes of 32 bytes. */
+function stripes({ at, rest, sums }: Locals): Code {
+  return when(
+    i32.geU(get(rest), i32.const(32)),
     loop([
       sums.map((s, i) => set(s, round(get(s), i64.load(get(at), 8 * i)))),
       set(at, i32.add(get(at), i32.const(32))),
       set(rest, i32.sub(get(rest), i32.const(32))),
       brIf(0, i32.geU(get(rest), i32.const(32))),
     ]),
+  );
+}
+
+/** Makes one hash of the four sums. */
+function join(sums: readonly Local[], hash: Local): Code {
+  const zero = i64.const(0n), turns = [1n, 7n, 12n, 18n];
+  return [
     set(hash, sum(...sums.map((s, i) => rotate(get(s), turns[i])))),
     sums.map((s) => {
       const mixed = i64.xor(get(hash), round(zero, get(s)));
@@ -88,30 +111,47 @@ function tail(at: Local, rest: Local, hash: Local): Code {
   ];
 }
 
-/** Adds the checksum to a module. */
+/** The parameters, with the seed in one piece. */
+function enter(body: Body): { locals: Locals; code: Code } {
+  const [at, rest, before, seedLow, seedHigh] = body.params;
+  const [seed, ...sums] = body.locals(I64, 5);
+  const high = i64.shl(i64.fromI32(get(seedHigh)), i64.const(32n));
+  return {
+    locals: { at, rest, before, seed, sums },
+    code: set(seed, i64.or(i64.fromI32(get(seedLow)), high)),
+  };
+}
+
+/** Adds the checksum, in one piece or in parts, to a module. */
 export function defineChecksum(module: ModuleWriter): void {
-  const params = [I32, I32, I32, I32];
+  const params = [I32, I32, I32, I32, I32];
+  module.func({ params, name: KERNEL_CHECKSUM_PART }, (body) => {
+    const { locals, code } = enter(body);
+    return [
+      code,
+      start(locals, body.base),
+      stripes(locals),
+      locals.sums.map((s, i) =>
+        i64.store(body.base, get(s), RUNNING_SUMS_AT + 8 * i)
+      ),
+    ];
+  });
   module.func({ params, name: KERNEL_CHECKSUM }, (body) => {
-    const [at, length, seedLow, seedHigh] = body.params;
-    const [seed, hash, ...sums] = body.locals(I64, 6);
-    const rest = body.local(I32);
+    const { locals, code } = enter(body);
+    const { at, rest, before, seed, sums } = locals;
+    const hash = body.local(I64), total = body.local(I32);
     const fold = (shift: bigint): Code =>
       i64.xor(get(hash), i64.shrU(get(hash), i64.const(shift)));
     return [
-      set(rest, get(length)),
-      set(
-        seed,
-        i64.or(
-          i64.fromI32(get(seedLow)),
-          i64.shl(i64.fromI32(get(seedHigh)), i64.const(32n)),
-        ),
-      ),
+      code,
+      set(total, i32.add(get(before), get(rest))),
       set(hash, i64.add(get(seed), P5)),
-      when(
-        i32.geU(get(rest), i32.const(32)),
-        stripes(at, rest, seed, hash, sums),
-      ),
-      set(hash, i64.add(get(hash), i64.fromI32(get(length)))),
+      when(i32.geU(get(total), i32.const(32)), [
+        start(locals, body.base),
+        stripes(locals),
+        join(sums, hash),
+      ]),
+      set(hash, i64.add(get(hash), i64.fromI32(get(total)))),
       tail(at, rest, hash),
       set(hash, i64.mul(fold(33n), P2)),
       set(hash, i64.mul(fold(29n), P3)),

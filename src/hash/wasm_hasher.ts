@@ -41,9 +41,10 @@ import {
   KERNEL_VALUE32,
 } from "./kernel_pairs.ts";
 import { KERNEL_FEED, KERNEL_START, KERNEL_STREAM } from "./kernel_stream.ts";
-import { KERNEL_CHECKSUM } from "./kernel_xxh64.ts";
+import { KERNEL_CHECKSUM, KERNEL_CHECKSUM_PART } from "./kernel_xxh64.ts";
 import {
   type BatchHasher,
+  type Checksums,
   OP_EIP8297_BRANCH,
   OP_EIP8297_LEAF,
   OP_JAM_LEAF,
@@ -87,13 +88,14 @@ function pairKernels(): string[] {
 }
 
 /** The hasher over one instance of the kernels. */
-export class WasmHasher implements BatchHasher {
+export class WasmHasher implements BatchHasher, Checksums {
   readonly #kernels: Kernels;
   readonly #kernel: CompiledKernel;
   readonly #base: number;
   readonly #bytes: Uint8Array;
   readonly #words: Uint32Array;
   readonly #checksum: KernelFunction;
+  readonly #checksumPart: KernelFunction;
   readonly #stream: KernelFunction;
   readonly #hasChunks: boolean;
   readonly #alone: ListCall = (name, list, _words, count) =>
@@ -113,6 +115,7 @@ export class WasmHasher implements BatchHasher {
     this.#bytes = new Uint8Array(memory.buffer);
     this.#words = new Uint32Array(memory.buffer);
     this.#checksum = this.#kernels[KERNEL_CHECKSUM];
+    this.#checksumPart = this.#kernels[KERNEL_CHECKSUM_PART];
     this.#stream = this.#kernels[KERNEL_STREAM];
     this.#hasChunks = this.#kernels[KERNEL_PARENT] !== undefined;
   }
@@ -177,7 +180,28 @@ export class WasmHasher implements BatchHasher {
     seedHi: number,
     out: Uint32Array,
   ): void {
-    this.#checksum(offset, length, seedLo, seedHi);
+    this.#checksum(offset, length, 0, seedLo, seedHi);
+    this.#takeSum(out);
+  }
+
+  checksumOf(
+    bytes: Uint8Array,
+    seedLo: number,
+    seedHi: number,
+    out: Uint32Array,
+  ): void {
+    const at = this.#base + PIECE_AT, { length } = bytes;
+    let done = 0;
+    for (; length - done > PIECE_BYTES; done += PIECE_BYTES) {
+      this.#copyIn(bytes, done, PIECE_BYTES);
+      this.#checksumPart(at, PIECE_BYTES, done, seedLo, seedHi);
+    }
+    this.#copyIn(bytes, done, length - done);
+    this.#checksum(at, length - done, done, seedLo, seedHi);
+    this.#takeSum(out);
+  }
+
+  #takeSum(out: Uint32Array): void {
     const at = (this.#base + SUM_AT) >>> 2;
     out[0] = this.#words[at];
     out[1] = this.#words[at + 1];

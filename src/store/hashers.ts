@@ -11,16 +11,18 @@ import {
   type HashtreeModule,
 } from "../hash/hashtree_hasher.ts";
 import { jsHasher } from "../hash/js_hasher.ts";
-import { type BatchHasher, countingHasher } from "../hash/ops.ts";
+import {
+  type BatchHasher,
+  type Checksums,
+  countingHasher,
+} from "../hash/ops.ts";
 import { RESERVED_BYTES, wasmHasher } from "../hash/wasm_hasher.ts";
 import {
   QUEUE_BYTES,
   type SecondThread,
   secondThread,
 } from "../hash/threads.ts";
-import { xxh64 } from "../hash/xxh64.ts";
 import type { PagePool } from "../tree/pool.ts";
-import type { PoolChecksum } from "./page_file.ts";
 
 /** How hashes are computed; `"auto"` takes the fastest that works here. */
 export type HasherChoice = "auto" | "js" | "wasm";
@@ -28,7 +30,7 @@ export type HasherChoice = "auto" | "js" | "wasm";
 /** What computes hashes, and checksums of bytes in the pool. */
 export interface Hashers {
   readonly hasher: BatchHasher;
-  readonly checksum: PoolChecksum;
+  readonly sums: Checksums;
   /** A second thread, where one was wanted and can be had. */
   readonly second: SecondThread | undefined;
 }
@@ -78,31 +80,17 @@ export function makeHashers(
   scheme: Scheme,
   options: HasherOptions,
 ): Hashers {
-  const { u8 } = pool.pages;
-  const checksum: PoolChecksum = (at, length, low, high, out) =>
-    xxh64(u8, at, at + length, low, high, out);
-  const second = undefined;
-  if (options.onlyCount) {
-    return { hasher: countingHasher(), checksum, second };
-  }
+  const js = jsHasher(pool.buffer, scheme), second = undefined;
+  if (options.onlyCount) return { hasher: countingHasher(), sums: js, second };
   const hasher = pool.memory === undefined
     ? undefined
     : wasmHasher(pool.memory, pool.reservedAt, scheme);
   if (hasher === undefined) {
     if (options.choice === "wasm") throw noKernels(scheme);
-    const js = jsHasher(pool.buffer, scheme);
-    return {
-      hasher: native(pool, scheme, options, js) ?? js,
-      checksum,
-      second,
-    };
+    const hasher = native(pool, scheme, options, js) ?? js;
+    return { hasher, sums: js, second };
   }
-  const kernels: Hashers = {
-    hasher,
-    checksum: (at, length, low, high, out) =>
-      hasher.checksum(at, length, low, high, out),
-    second,
-  };
+  const kernels: Hashers = { hasher, sums: hasher, second };
   const add = native(pool, scheme, options, hasher);
   if (add !== undefined) return { ...kernels, hasher: add };
   if (!wantsShared(scheme, options)) return kernels;

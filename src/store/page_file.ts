@@ -5,8 +5,8 @@
 // checksum that the reference to it carries; a checksum is seeded with the store
 // and with the page number, so a page in the wrong place is never taken.
 
-import { xxh64 } from "../hash/xxh64.ts";
 import { CorruptError } from "../errors.ts";
+import type { Checksums } from "../hash/ops.ts";
 import type { Counters } from "../metrics.ts";
 import type { PageSource } from "../tree/load_ahead.ts";
 import type { PageIo } from "../tree/pool.ts";
@@ -23,15 +23,6 @@ import {
 /** Written bytes after which the disk is set to work on them. */
 const FLUSH_AHEAD_BYTES = 32 << 20;
 
-/** Checksum of bytes of the pool. */
-export type PoolChecksum = (
-  offset: number,
-  length: number,
-  seedLow: number,
-  seedHigh: number,
-  out: Sum,
-) => void;
-
 const NOTHING = new Uint8Array(0);
 
 /** Reads and writes the page file. */
@@ -40,7 +31,7 @@ export class PageFile implements PageIo, PageSource {
   readonly #pageBytes: number;
   readonly #storeId: Sum;
   readonly #counters: Counters;
-  readonly #pool: PoolChecksum | undefined;
+  readonly #sums: Checksums | undefined;
   /** Pages read ahead. */
   #readFirst = 0;
   #readBytes: Uint8Array = NOTHING;
@@ -49,14 +40,15 @@ export class PageFile implements PageIo, PageSource {
   /** Flushes ahead that are under way, or have failed. */
   #ahead: Promise<unknown> | undefined;
 
+  /** @param sums Needed for all but headers. */
   constructor(
     file: StoreFile,
     pageBytes: number,
     storeId: Sum,
     counters: Counters,
-    pool?: PoolChecksum,
+    sums?: Checksums,
   ) {
-    this.#pool = pool;
+    this.#sums = sums;
     this.#file = file;
     this.#pageBytes = pageBytes;
     this.#storeId = storeId;
@@ -100,7 +92,7 @@ export class PageFile implements PageIo, PageSource {
 
   checksumFrame(page: number, f: number, out: Sum): void {
     const [low, high] = this.#storeId;
-    this.#pool!(f, this.#pageBytes, (low ^ page) >>> 0, high, out);
+    this.#sums!.checksum(f, this.#pageBytes, (low ^ page) >>> 0, high, out);
   }
 
   /**
@@ -183,7 +175,7 @@ export class PageFile implements PageIo, PageSource {
 
   #checksum(page: number, bytes: Uint8Array, out: Sum): void {
     const [low, high] = this.#storeId;
-    xxh64(bytes, 0, bytes.length, low ^ page, high, out);
+    this.#sums!.checksumOf(bytes, (low ^ page) >>> 0, high, out);
   }
 
   #corrupt(page: number, why: string): CorruptError {

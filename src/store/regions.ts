@@ -4,6 +4,7 @@
 // the region that the hashers want, and the log's staging region.
 
 import type { Scheme } from "@stemma/verify";
+import type { Checksums } from "../hash/ops.ts";
 import type { Counters } from "../metrics.ts";
 import { keyRule } from "../tree/keys.ts";
 import { PagePool } from "../tree/pool.ts";
@@ -17,7 +18,6 @@ import {
 } from "./hashers.ts";
 import type { Header } from "./header.ts";
 import { CommitLog, stagingBytes } from "./log.ts";
-import type { PoolChecksum } from "./page_file.ts";
 import { Segments } from "./segments.ts";
 
 /** Frames of a pool that tests want to be small. */
@@ -37,7 +37,7 @@ export function makeLog(
   { log }: OpenFiles,
   { segmentBytes, storeId }: Header,
   { stagingAt, pages }: PagePool,
-  checksum: PoolChecksum,
+  sums: Checksums,
   shared: Counters,
 ): CommitLog {
   const end = stagingAt + stagingBytes(segmentBytes);
@@ -48,7 +48,7 @@ export function makeLog(
     shared,
     pages.u8.subarray(stagingAt, end),
     (from, to, low, high, out) =>
-      checksum(stagingAt + from, to - from, low, high, out),
+      sums.checksum(stagingAt + from, to - from, low, high, out),
   );
 }
 

@@ -163,11 +163,10 @@ export class Storage {
       pageBytes,
       storeId,
       shared,
-      hashers.checksum,
+      hashers.sums,
     );
     this.pool.attach(this.file);
-    const { checksum } = hashers;
-    this.#log = makeLog(files, header, this.pool, checksum, shared);
+    this.#log = makeLog(files, header, this.pool, hashers.sums, shared);
     const { sequence } = header.entry;
     const head = new Version(header.versionId, treeOf(header), sequence);
     // Ids go on well past any that an unclean end may have left in pages.

@@ -118,7 +118,5 @@ Deno.test("countingHasher() counts and writes nothing", () => {
   const hasher = countingHasher();
   hasher.hashBatch(OP_PAIR, 0, 12);
   hasher.digest(new Uint8Array(9), 0);
-  const sum = new Uint32Array(2);
-  hasher.checksum(0, 4096, 0, 0, sum);
-  assertEquals([hasher.hashes, hasher.engine, ...sum], [13, "counting", 1, 0]);
+  assertEquals([hasher.hashes, hasher.engine], [13, "counting"]);
 });

@@ -8,6 +8,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { jsHasher } from "../../src/hash/js_hasher.ts";
 import {
   type BatchHasher,
+  type Checksums,
   OP_JAM_LEAF,
   OP_PAIR,
   OP_VALUE,
@@ -41,7 +42,7 @@ const schemes: KernelScheme[] = [
 function kernels(
   memory: WebAssembly.Memory,
   scheme: KernelScheme,
-): BatchHasher {
+): BatchHasher & Checksums {
   const hasher = wasmHasher(memory, RESERVED_AT, scheme);
   assert(hasher !== undefined, `no kernels for ${scheme.hashName}`);
   return hasher;
@@ -222,6 +223,18 @@ Deno.test("wasmHasher() gives the XXH64 of the JavaScript version", () => {
     hasher.checksum(LIST_AT, 8192, 0, 0, ours);
     xxh64(bytes, LIST_AT, LIST_AT + 8192, 0, 0, want);
     assertEquals(ours, want);
+    // Bytes elsewhere go through the hasher's area, in parts of 64 KiB.
+    for (const around of [0, 1, 32, 1 << 16, 2 << 16, 3 << 16]) {
+      for (let length = around - 40; length < around + 40; length++) {
+        if (length < 0) continue;
+        const message = r.bytes(length), low = r.u32(), high = r.u32();
+        hasher.checksumOf(message, low, high, ours);
+        xxh64(message, 0, length, low, high, want);
+        assertEquals(ours, want);
+        plain.checksumOf(message, low, high, ours);
+        assertEquals(ours, want);
+      }
+    }
   }
 });
 

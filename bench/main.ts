@@ -76,6 +76,10 @@ async function bars(directory: string): Promise<number> {
 }
 
 async function workloads(directory: string): Promise<number> {
+  // At once, as the plots come minutes later.
+  if (flags.plots !== undefined) {
+    await Deno.mkdir(flags.plots, { recursive: true });
+  }
   const options = {
     capacity: Number(flags.capacity),
     size: Number(flags.size),

@@ -133,10 +133,11 @@ export class Core {
       return this.#keyProver().witness(base.tree, newRoot, reads, writes);
     }
     return encodeWitness(this.tree(base), newRoot, {
-      reads: Array.from({ length: reads.count }, (_, i) => reads.key(i)),
-      writes: Array.from({ length: writes.count }, (_, i) => ({
-        key: writes.key(i),
-        value: writes.value(i),
+      // In order, so that there is little left to sort.
+      reads: Array.from(reads.sorted(), (entry) => reads.key(entry)),
+      writes: Array.from(writes.sorted(), (entry) => ({
+        key: writes.key(entry),
+        value: writes.value(entry),
       })),
     });
   }

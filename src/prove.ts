@@ -3,7 +3,7 @@
 // Proofs from a version of a tree, in the one canonical encoding that
 // `@stemma/verify` accepts. Format and rules: docs/proofs.md.
 
-import type { KeyRange, Query, Write } from "@stemma/verify";
+import type { KeyRange, Query, Scheme, Write } from "@stemma/verify";
 import type { Item } from "@stemma/verify/encoding";
 import {
   compareBytes,
@@ -59,7 +59,7 @@ export interface Access {
  *
  * @param tree The version before the writes.
  * @param newRoot Root after the writes, 32 bytes.
- * @param access What was read and written.
+ * @param access What was read and written; nobody changes its keys meanwhile.
  * @returns The witness, fresh bytes; `verifyWitness` accepts these only.
  * @throws {ProofError} `key` or `query` when the access does not fit the scheme.
  */
@@ -74,7 +74,10 @@ export function encodeWitness(
   const writes = (access.writes ?? []).map((
     { key, value },
   ): WriteItem & Write => ({
-    ...pointItem(copyKey(scheme, key), false),
+    lo: checkedKey(scheme, key),
+    hi: key,
+    point: true,
+    wanted: false,
     key,
     value,
     sets: value !== undefined,
@@ -111,10 +114,17 @@ function sortedKeys(
   { scheme }: ProvableTree,
   keys: readonly Uint8Array[],
 ): Uint8Array[] {
-  const items: Item[] = keys.map((key) =>
-    pointItem(copyKey(scheme, key), true)
-  );
+  const items = keys.map((key) => pointItem(checkedKey(scheme, key), true));
   return mergeItems(sortItems(items)).map(({ lo }) => lo);
+}
+
+/** A key of the session's own, which nobody changes meanwhile: no copy of it. */
+function checkedKey(scheme: Scheme, key: Uint8Array): Uint8Array {
+  if (key.length < scheme.keyBytesMin || key.length > scheme.keyBytesMax) {
+    return copyKey(scheme, key);
+  }
+  scheme.rules.key?.(key);
+  return key;
 }
 
 function writeKey({ scheme }: ProvableTree, key: Uint8Array): void {

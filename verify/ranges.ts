@@ -23,7 +23,7 @@ export function mergeItems(items: readonly Item[]): Item[] {
       if (!point && (last.point || order < 0)) last.hi = hi;
       last.point &&= point;
       last.wanted ||= wanted;
-    } else out.push(last = { ...item });
+    } else out.push(last = { lo, hi, point, wanted });
   }
   return out;
 }
@@ -41,10 +41,18 @@ export function leftEnd(
 ): number {
   while (from < to) {
     const middle = (from + to) >> 1;
-    if (inside(items[middle], path, depth + 1)) from = middle + 1;
+    if (goesLeft(items[middle], path, depth)) from = middle + 1;
     else to = middle;
   }
   return from;
+}
+
+function goesLeft(item: Item, path: Uint8Array, depth: number): boolean {
+  const { lo, point } = item;
+  // What is inside the node has its path, so one bit of a key tells.
+  return point && depth < 8 * lo.length
+    ? (lo[depth >> 3] & 0x80 >> (depth & 7)) === 0
+    : inside(item, path, depth + 1);
 }
 
 /** Ranges in order, those that overlap or touch made one. Internal. */

@@ -40,6 +40,7 @@ export class TreeEncoder {
   readonly #needs: ReadonlySet<number> | undefined;
   readonly #stems: boolean;
   readonly #path: Uint8Array;
+  readonly #key: Uint8Array;
   /** Frames of node, depth, first item, last item, flags; last one on top. */
   readonly #stack: number[] = [];
   readonly #pair = [new Uint8Array(32), new Uint8Array(32)] as const;
@@ -61,6 +62,7 @@ export class TreeEncoder {
     this.#needs = needs;
     this.#stems = tree.scheme.family === "eip7864";
     this.#path = new Uint8Array(tree.scheme.keyBytesMax);
+    this.#key = new Uint8Array(tree.scheme.keyBytesMax);
   }
 
   /** Writes tags and payload of the whole tree. */
@@ -142,7 +144,7 @@ export class TreeEncoder {
     const slots = flags & SLOTS;
     let empties = 0;
     if (depth < join) {
-      const key = this.#tree.someKey(node).slice();
+      const key = this.#someKey(node);
       for (; depth < join; depth++) {
         const bit = bitAt(key, depth);
         out.tag(BRANCH);
@@ -241,21 +243,22 @@ export class TreeEncoder {
     from: number,
     to: number,
   ): void {
-    const bits = depth - top;
-    const key = this.#tree.someKey(node);
+    const bits = depth - top, items = this.#items;
     this.#out.number(bits, 2);
-    this.#out.append(packBits(key, top, bits));
-    const path = this.#path;
-    for (let i = top; i < depth; i++) setBit(path, i, bitAt(key, i));
-    const items = this.#items;
-    while (from < to && !this.#passes(items[from], depth)) from++;
-    while (from < to && !this.#passes(items[to - 1], depth)) to--;
+    if (bits > 0) {
+      const key = this.#tree.someKey(node), path = this.#path;
+      this.#out.append(packBits(key, top, bits));
+      for (let i = top; i < depth; i++) setBit(path, i, bitAt(key, i));
+    }
+    while (from < to && !this.#passes(items[from], top, depth)) from++;
+    while (from < to && !this.#passes(items[to - 1], top, depth)) to--;
     this.#join(node, depth, from, to, 0);
   }
 
-  #passes(item: Item, depth: number): boolean {
-    return inside(item, this.#path, depth) &&
-      !(item.point && 8 * item.lo.length === depth);
+  /** Whether an item that reaches the node from `top` goes on below its join. */
+  #passes(item: Item, top: number, depth: number): boolean {
+    return !(item.point && 8 * item.lo.length === depth) &&
+      (top === depth || inside(item, this.#path, depth));
   }
 
   /** A terminal other than a stem: key, and value or hash. */
@@ -285,7 +288,7 @@ export class TreeEncoder {
 
   /** A stem, with every slot that was asked for, or its lowest one. */
   #stem(node: number, from: number, to: number): void {
-    const key = this.#tree.someKey(node).slice();
+    const key = this.#someKey(node);
     const items = this.#items;
     this.#out.tag(TERMINAL);
     this.#out.append(key.subarray(0, 31));
@@ -296,6 +299,13 @@ export class TreeEncoder {
     }
     this.#path.set(key.subarray(0, 31));
     this.#push(node, 248, from, to, SLOTS);
+  }
+
+  /** A key below a node, until the next call. */
+  #someKey(node: number): Uint8Array {
+    const key = this.#tree.someKey(node);
+    this.#key.set(key);
+    return this.#key;
   }
 
   /** Whether one of the items reaches a slot that is there. */

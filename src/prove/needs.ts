@@ -21,14 +21,19 @@ export interface WriteItem extends Item {
 interface Visit {
   readonly node: number;
   readonly top: number;
-  readonly items: readonly [from: number, to: number];
-  readonly writes: readonly [from: number, to: number];
-  readonly side: number;
+  readonly side: 0 | 1;
   readonly parent: Visit | undefined;
+  /** The items that reach the node: a run of the list. */
+  from: number;
+  to: number;
+  /** The writes among them: a run of theirs. */
+  writesFrom: number;
+  writesTo: number;
   /** Joins: depth; terminals: -1. */
-  join: number;
+  readonly join: number;
   /** Children that items reach. */
-  readonly children: [Visit?, Visit?];
+  left: Visit | undefined;
+  right: Visit | undefined;
   /** Whether a write puts a new key beside what is there. */
   inserted: boolean;
   /** Whether nothing is left of the node. */
@@ -50,8 +55,10 @@ export function findNeeds(
   items: readonly Item[],
   writes: readonly WriteItem[],
 ): Set<number> {
-  const needs = new Set<number>();
-  if (tree.scheme.family === "nomt" || tree.root() === 0) return needs;
+  const needs = new Set<number>(), { family } = tree.scheme;
+  const mayNeed = family === "eip7864" ||
+    family !== "nomt" && writes.some(({ sets }) => !sets);
+  if (!mayNeed || tree.root() === 0) return needs;
   const visits = new Walk(tree, items, writes).run();
   for (let i = visits.length; i--;) decide(tree, visits[i], needs);
   return needs;
@@ -59,146 +66,154 @@ export function findNeeds(
 
 /** Lists the nodes that items reach, parents first. */
 class Walk {
+  readonly #tree: ProvableTree;
+  readonly #items: readonly Item[];
+  readonly #writes: readonly WriteItem[];
   readonly #path: Uint8Array;
+  readonly #hasFixedKeys: boolean;
   readonly #visits: Visit[] = [];
+  readonly #stack: Visit[] = [];
 
   constructor(
-    readonly tree: ProvableTree,
-    readonly items: readonly Item[],
-    readonly writes: readonly WriteItem[],
+    tree: ProvableTree,
+    items: readonly Item[],
+    writes: readonly WriteItem[],
   ) {
-    this.#path = new Uint8Array(tree.scheme.keyBytesMax);
+    const { keyBytesMin, keyBytesMax } = tree.scheme;
+    this.#tree = tree;
+    this.#items = items;
+    this.#writes = writes;
+    this.#path = new Uint8Array(keyBytesMax);
+    this.#hasFixedKeys = keyBytesMin === keyBytesMax;
   }
 
   run(): Visit[] {
-    const stack: Visit[] = [];
-    const { items, writes } = this;
-    const all = [[0, items.length], [0, writes.length]] as const;
-    if (items.length) {
-      stack.push(this.#visit(this.tree.root(), 0, all[0], all[1], 0));
-    }
-    while (stack.length) {
-      const visit = stack.pop()!;
+    this.#visit(0, this.#items.length, 0, this.#writes.length);
+    for (let visit = this.#stack.pop(); visit; visit = this.#stack.pop()) {
       this.#visits.push(visit);
       if (visit.top) setBit(this.#path, visit.top - 1, visit.side);
       if (visit.join < 0) this.#terminal(visit);
-      else this.#join(visit, stack);
+      else this.#join(visit);
     }
     return this.#visits;
   }
 
+  /** Puts the root, or a child, on the stack if something reaches it. */
   #visit(
-    node: number,
-    top: number,
-    items: readonly [number, number],
-    writes: readonly [number, number],
-    side: number,
+    from: number,
+    to: number,
+    writesFrom: number,
+    writesTo: number,
     parent?: Visit,
-  ): Visit {
-    return {
+    side: 0 | 1 = 0,
+  ): Visit | undefined {
+    if (from >= to) return undefined;
+    const tree = this.#tree;
+    const node = parent === undefined
+      ? tree.root()
+      : tree.child(parent.node, side);
+    const visit: Visit = {
       node,
-      top,
-      items,
-      writes,
+      top: parent === undefined ? 0 : parent.join + 1,
       side,
       parent,
-      join: this.tree.depth(node),
-      children: [],
+      from,
+      to,
+      writesFrom,
+      writesTo,
+      join: tree.depth(node),
+      left: undefined,
+      right: undefined,
       inserted: false,
       empty: false,
       shown: false,
     };
+    this.#stack.push(visit);
+    return visit;
   }
 
   #terminal(visit: Visit): void {
-    const key = this.tree.key(visit.node);
-    for (let i = visit.writes[0]; i < visit.writes[1]; i++) {
-      const { lo, sets } = this.writes[i];
-      const same = !compareBytes(lo, key);
+    const key = this.#tree.key(visit.node), { writesFrom, writesTo } = visit;
+    for (let i = writesFrom; i < writesTo; i++) {
+      const { lo, sets } = this.#writes[i];
       if (sets) visit.inserted = true;
-      else if (same) visit.empty = true;
+      else if (!compareBytes(lo, key)) visit.empty = true;
     }
     visit.empty &&= !visit.inserted;
   }
 
-  #join(visit: Visit, stack: Visit[]): void {
-    const { node, top, join } = visit;
-    const path = this.#path;
-    if (top < join) {
-      const key = this.tree.someKey(node);
-      for (let bit = top; bit < join; bit++) setBit(path, bit, bitAt(key, bit));
-    }
-    const items = this.#trimmed(this.items, visit.items, join);
-    const writes = this.#trimmed(this.writes, visit.writes, join);
-    for (let i = visit.writes[0]; i < visit.writes[1]; i++) {
-      if (i >= writes[0] && i < writes[1]) continue;
-      visit.inserted ||= this.writes[i].sets;
-    }
-    if (items[0] >= items[1]) return;
+  #join(visit: Visit): void {
+    this.#trim(visit);
+    const { from, to, writesFrom, writesTo, join } = visit;
+    if (from >= to) return;
+    const items = this.#items, path = this.#path;
     setBit(path, join, 0);
-    const middle = leftEnd(this.items, items[0], items[1], path, join);
-    const cut = leftEnd(this.writes, writes[0], writes[1], path, join);
+    const middle = leftEnd(items, from, to, path, join);
+    const cut = leftEnd(this.#writes, writesFrom, writesTo, path, join);
     setBit(path, join, 1);
     let start = middle;
-    if (start > items[0] && !this.items[start - 1].point) {
-      start -= +inside(this.items[start - 1], path, join + 1);
+    if (start > from && !items[start - 1].point) {
+      start -= +inside(items[start - 1], path, join + 1);
     }
-    const sides = [
-      [[items[0], middle], [writes[0], cut]],
-      [[start, items[1]], [cut, writes[1]]],
-    ] as const;
-    for (const side of [0, 1] as const) {
-      const [reached, written] = sides[side];
-      if (reached[0] >= reached[1]) continue;
-      const child = this.tree.child(node, side);
-      const next = this.#visit(child, join + 1, reached, written, side, visit);
-      visit.children[side] = next;
-      stack.push(next);
-    }
+    visit.left = this.#visit(from, middle, writesFrom, cut, visit, 0);
+    visit.right = this.#visit(start, to, cut, writesTo, visit, 1);
   }
 
-  /** The items of a run that go on below the join at `depth`. */
-  #trimmed(
-    items: readonly Item[],
-    [from, to]: readonly [number, number],
-    depth: number,
-  ): [number, number] {
-    const passes = ({ lo, point }: Item): boolean =>
-      !point || 8 * lo.length > depth;
-    const path = this.#path;
-    const goes = (item: Item): boolean =>
-      inside(item, path, depth) && passes(item);
-    while (from < to && !goes(items[from])) from++;
-    while (from < to && !goes(items[to - 1])) to--;
-    return [from, to];
+  /** Lets go of what leaves the tree above a join; notes new keys among it. */
+  #trim(visit: Visit): void {
+    const { node, top, join } = visit, items = this.#items;
+    if (top === join && this.#hasFixedKeys) return;
+    if (top < join) {
+      const key = this.#tree.someKey(node);
+      for (let bit = top; bit < join; bit++) {
+        setBit(this.#path, bit, bitAt(key, bit));
+      }
+    }
+    const leaves = (item: Item): boolean => !this.#goesOn(item, join);
+    while (visit.from < visit.to && leaves(items[visit.from])) visit.from++;
+    while (visit.from < visit.to && leaves(items[visit.to - 1])) visit.to--;
+    const writes = this.#writes;
+    const isNew = ({ sets }: WriteItem): boolean => visit.inserted ||= sets;
+    while (
+      visit.writesFrom < visit.writesTo && leaves(writes[visit.writesFrom])
+    ) isNew(writes[visit.writesFrom++]);
+    while (
+      visit.writesFrom < visit.writesTo && leaves(writes[visit.writesTo - 1])
+    ) isNew(writes[--visit.writesTo]);
+  }
+
+  /** Whether an item, if it reaches the node, goes on below its join. */
+  #goesOn(item: Item, join: number): boolean {
+    return inside(item, this.#path, join) &&
+      (!item.point || 8 * item.lo.length > join);
   }
 }
 
 /** Decides one node, its children being decided. */
 function decide(tree: ProvableTree, visit: Visit, needs: Set<number>): void {
-  const { join, children, node, parent } = visit;
+  const { join, left, right, node, parent } = visit;
   const stems = tree.scheme.family === "eip7864";
   if (join < 0) {
     visit.shown = true;
     return;
   }
-  const [left, right] = children;
-  const gone = [!!left?.empty, !!right?.empty];
+  const isLeftGone = !!left?.empty, isRightGone = !!right?.empty;
   visit.shown = !!left?.shown || !!right?.shown;
-  visit.empty = gone[0] && gone[1] && !visit.inserted;
+  visit.empty = isLeftGone && isRightGone && !visit.inserted;
   if (stems && join >= 248) {
     visit.shown ||= !parent || parent.join < 248;
     return;
   }
-  if (gone[0] !== gone[1]) {
-    const side = gone[0] ? 1 : 0;
-    const child = children[side];
+  if (isLeftGone !== isRightGone) {
+    const side = isLeftGone ? 1 : 0;
+    const child = side === 0 ? left : right;
     if (stems ? !child?.shown : !child) {
       needs.add(tree.child(node, side));
       visit.shown = true;
     }
   }
-  if (stems && visit.inserted && !visit.shown && !(gone[0] && gone[1])) {
+  const isGone = isLeftGone && isRightGone;
+  if (stems && visit.inserted && !visit.shown && !isGone) {
     needs.add(node);
     visit.shown = true;
   }

@@ -26,16 +26,6 @@ export function collectGarbage(): void {
 }
 
 /**
- * As {@linkcode collectGarbage}, and the heap shrinks to what is alive: where the
- * young generation grew while input was made, it is larger than the CPU's cache, and
- * every small array that is made afterwards waits for memory.
- */
-export function shrinkHeap(): void {
-  const { gc } = globalThis as { gc?: (options: unknown) => void };
-  gc?.({ type: "major", execution: "sync", flavor: "last-resort" });
-}
-
-/**
  * Copies a folder with everything in it, down to the disk: what a system has yet to
  * write slows down whoever writes next.
  */

@@ -2,7 +2,7 @@
 // levels are in memory.
 
 import { random, spreadKey } from "../random.ts";
-import { clock, collectGarbage, median, shrinkHeap } from "../measure.ts";
+import { clock, collectGarbage, median } from "../measure.ts";
 import { type BarContext, large, type Result } from "./_bar.ts";
 import { openLoaded, warm, writes } from "./_stores.ts";
 
@@ -26,7 +26,6 @@ async function warmReads(context: BarContext): Promise<Result> {
   const store = await openLoaded(context, capacity, work, { scheme });
   warm(store, work);
   const keys = pick(context, READS);
-  shrinkHeap();
   context.log(`bar 5: ${PASSES} times ${READS} warm reads`);
   const passes: number[] = [];
   for (let pass = 0; pass < PASSES; pass++) {

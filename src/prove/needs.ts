@@ -4,7 +4,8 @@
 // the writes move them or depend on their kind (docs/proofs.md, "Survivors").
 // A node must be shown when its sibling goes away; in the `eip7864` family also
 // when a sibling comes to be, and there a terminal below it shows it. Decided
-// bottom up over the nodes that the items reach; iterative.
+// bottom up over the nodes that the items reach, of which only those on one path
+// are kept at a time; iterative.
 
 import type { Item } from "@stemma/verify/encoding";
 import { compareBytes, inside, leftEnd, setBit } from "@stemma/verify/encoding";
@@ -17,29 +18,38 @@ export interface WriteItem extends Item {
   readonly sets: boolean;
 }
 
-/** A node that items reach. */
+/** What became of a node, as its parent sees it. */
+interface Outcome {
+  /** Whether items reach the node; if not, nothing else is known. */
+  reached: boolean;
+  /** Whether nothing is left of it. */
+  empty: boolean;
+  /** Whether a terminal below is open. */
+  shown: boolean;
+}
+
+/** A node on the path. */
 interface Visit {
-  readonly node: number;
-  readonly top: number;
-  readonly side: 0 | 1;
-  readonly parent: Visit | undefined;
+  node: number;
+  /** Depth below the join above, and that of the join; terminals: -1. */
+  top: number;
+  join: number;
   /** The items that reach the node: a run of the list. */
   from: number;
   to: number;
   /** The writes among them: a run of theirs. */
   writesFrom: number;
   writesTo: number;
-  /** Joins: depth; terminals: -1. */
-  readonly join: number;
-  /** Children that items reach. */
-  left: Visit | undefined;
-  right: Visit | undefined;
+  /** Where the items and the writes of the left child end. */
+  middle: number;
+  cut: number;
   /** Whether a write puts a new key beside what is there. */
   inserted: boolean;
-  /** Whether nothing is left of the node. */
-  empty: boolean;
-  /** Whether a terminal below is open. */
-  shown: boolean;
+  /** The child that is next, 2 when both have been seen. */
+  next: number;
+  readonly outcome: Outcome;
+  readonly left: Outcome;
+  readonly right: Outcome;
 }
 
 /**
@@ -55,108 +65,121 @@ export function findNeeds(
   items: readonly Item[],
   writes: readonly WriteItem[],
 ): Set<number> {
-  const needs = new Set<number>(), { family } = tree.scheme;
+  const { family } = tree.scheme;
   const mayNeed = family === "eip7864" ||
     family !== "nomt" && writes.some(({ sets }) => !sets);
-  if (!mayNeed || tree.root() === 0) return needs;
-  const visits = new Walk(tree, items, writes).run();
-  for (let i = visits.length; i--;) decide(tree, visits[i], needs);
-  return needs;
+  if (!mayNeed || tree.root() === 0 || items.length === 0) return new Set();
+  return new Walk(tree, items, writes).run();
 }
 
-/** Lists the nodes that items reach, parents first. */
+/** Visits the nodes that items reach, and decides each after its children. */
 class Walk {
   readonly #tree: ProvableTree;
   readonly #items: readonly Item[];
   readonly #writes: readonly WriteItem[];
   readonly #path: Uint8Array;
   readonly #hasFixedKeys: boolean;
+  readonly #hasStems: boolean;
+  readonly #needs: Set<number> = new Set();
+  /** The path's visits, and used ones behind them. */
   readonly #visits: Visit[] = [];
-  readonly #stack: Visit[] = [];
+  #level = 0;
 
   constructor(
     tree: ProvableTree,
     items: readonly Item[],
     writes: readonly WriteItem[],
   ) {
-    const { keyBytesMin, keyBytesMax } = tree.scheme;
+    const { keyBytesMin, keyBytesMax, family } = tree.scheme;
     this.#tree = tree;
     this.#items = items;
     this.#writes = writes;
     this.#path = new Uint8Array(keyBytesMax);
     this.#hasFixedKeys = keyBytesMin === keyBytesMax;
+    this.#hasStems = family === "eip7864";
   }
 
-  run(): Visit[] {
-    this.#visit(0, this.#items.length, 0, this.#writes.length);
-    for (let visit = this.#stack.pop(); visit; visit = this.#stack.pop()) {
-      this.#visits.push(visit);
-      if (visit.top) setBit(this.#path, visit.top - 1, visit.side);
-      if (visit.join < 0) this.#terminal(visit);
-      else this.#join(visit);
+  run(): Set<number> {
+    this.#enter(this.#tree.root(), 0);
+    const root = this.#visits[0];
+    root.to = this.#items.length;
+    root.writesTo = this.#writes.length;
+    this.#look(root);
+    while (this.#level >= 0) {
+      const visit = this.#visits[this.#level];
+      if (visit.next < 2) this.#descend(visit, visit.next++ as 0 | 1);
+      else {
+        this.#decide(visit, this.#visits[this.#level - 1]);
+        this.#level--;
+      }
     }
-    return this.#visits;
+    return this.#needs;
   }
 
-  /** Puts the root, or a child, on the stack if something reaches it. */
-  #visit(
-    from: number,
-    to: number,
-    writesFrom: number,
-    writesTo: number,
-    parent?: Visit,
-    side: 0 | 1 = 0,
-  ): Visit | undefined {
-    if (from >= to) return undefined;
-    const tree = this.#tree;
-    const node = parent === undefined
-      ? tree.root()
-      : tree.child(parent.node, side);
-    const visit: Visit = {
-      node,
-      top: parent === undefined ? 0 : parent.join + 1,
-      side,
-      parent,
-      from,
-      to,
-      writesFrom,
-      writesTo,
-      join: tree.depth(node),
-      left: undefined,
-      right: undefined,
-      inserted: false,
-      empty: false,
-      shown: false,
-    };
-    this.#stack.push(visit);
+  /** Makes a node the last of the path, with empty runs. */
+  #enter(node: number, top: number): Visit {
+    const visit = this.#visits[this.#level] ??= newVisit();
+    visit.node = node;
+    visit.top = top;
+    visit.join = this.#tree.depth(node);
+    visit.from =
+      visit.to =
+      visit.writesFrom =
+      visit.writesTo =
+        0;
+    visit.inserted = false;
+    clear(visit.outcome);
+    clear(visit.left);
+    clear(visit.right);
     return visit;
   }
 
-  #terminal(visit: Visit): void {
-    const key = this.#tree.key(visit.node), { writesFrom, writesTo } = visit;
-    for (let i = writesFrom; i < writesTo; i++) {
-      const { lo, sets } = this.#writes[i];
-      if (sets) visit.inserted = true;
-      else if (!compareBytes(lo, key)) visit.empty = true;
+  /** Goes to a child if something reaches it. */
+  #descend(parent: Visit, side: 0 | 1): void {
+    const { middle, cut, join } = parent, path = this.#path;
+    let { from, to } = parent;
+    setBit(path, join, side);
+    if (side === 0) to = middle;
+    else {
+      const last = middle > from ? this.#items[middle - 1] : undefined;
+      const isInBoth = last !== undefined && !last.point &&
+        inside(last, path, join + 1);
+      from = isInBoth ? middle - 1 : middle;
     }
-    visit.empty &&= !visit.inserted;
+    if (from >= to) return;
+    this.#level++;
+    const visit = this.#enter(this.#tree.child(parent.node, side), join + 1);
+    visit.from = from;
+    visit.to = to;
+    visit.writesFrom = side === 0 ? parent.writesFrom : cut;
+    visit.writesTo = side === 0 ? cut : parent.writesTo;
+    this.#look(visit);
   }
 
-  #join(visit: Visit): void {
+  /** Looks at what reaches a node, and divides it between the children. */
+  #look(visit: Visit): void {
+    visit.outcome.reached = true;
+    visit.next = 2;
+    if (visit.join < 0) return this.#terminal(visit);
     this.#trim(visit);
     const { from, to, writesFrom, writesTo, join } = visit;
     if (from >= to) return;
-    const items = this.#items, path = this.#path;
+    const path = this.#path;
     setBit(path, join, 0);
-    const middle = leftEnd(items, from, to, path, join);
-    const cut = leftEnd(this.#writes, writesFrom, writesTo, path, join);
-    setBit(path, join, 1);
-    let start = middle;
-    if (start > from && !items[start - 1].point) {
-      start -= +inside(items[start - 1], path, join + 1);
+    visit.middle = leftEnd(this.#items, from, to, path, join);
+    visit.cut = leftEnd(this.#writes, writesFrom, writesTo, path, join);
+    visit.next = 0;
+  }
+
+  #terminal(visit: Visit): void {
+    const { node, writesFrom, writesTo, outcome } = visit;
+    const key = this.#tree.key(node);
+    for (let i = writesFrom; i < writesTo; i++) {
+      const { lo, sets } = this.#writes[i];
+      if (sets) visit.inserted = true;
+      else if (!compareBytes(lo, key)) outcome.empty = true;
     }
-    visit.left = this.#visit(from, middle, writesFrom, cut, visit, 0);
-    visit.right = this.#visit(start, to, cut, writesTo, visit, 1);
+    outcome.empty &&= !visit.inserted;
   }
 
   /** Lets go of what leaves the tree above a join; notes new keys among it. */
@@ -187,34 +210,65 @@ class Walk {
     return inside(item, this.#path, join) &&
       (!item.point || 8 * item.lo.length > join);
   }
-}
 
-/** Decides one node, its children being decided. */
-function decide(tree: ProvableTree, visit: Visit, needs: Set<number>): void {
-  const { join, left, right, node, parent } = visit;
-  const stems = tree.scheme.family === "eip7864";
-  if (join < 0) {
-    visit.shown = true;
-    return;
+  /** Decides one node, its children being decided, and tells its parent. */
+  #decide(visit: Visit, parent: Visit | undefined): void {
+    const { join, left, right, outcome } = visit;
+    if (join < 0) outcome.shown = true;
+    else {
+      outcome.shown = left.shown || right.shown;
+      outcome.empty = left.empty && right.empty && !visit.inserted;
+      if (this.#hasStems && join >= 248) {
+        outcome.shown ||= parent === undefined || parent.join < 248;
+      } else this.#decideJoin(visit);
+    }
+    if (parent === undefined) return;
+    const told = parent.next === 1 ? parent.left : parent.right;
+    told.reached = outcome.reached;
+    told.empty = outcome.empty;
+    told.shown = outcome.shown;
   }
-  const isLeftGone = !!left?.empty, isRightGone = !!right?.empty;
-  visit.shown = !!left?.shown || !!right?.shown;
-  visit.empty = isLeftGone && isRightGone && !visit.inserted;
-  if (stems && join >= 248) {
-    visit.shown ||= !parent || parent.join < 248;
-    return;
-  }
-  if (isLeftGone !== isRightGone) {
-    const side = isLeftGone ? 1 : 0;
-    const child = side === 0 ? left : right;
-    if (stems ? !child?.shown : !child) {
-      needs.add(tree.child(node, side));
-      visit.shown = true;
+
+  #decideJoin({ node, left, right, inserted, outcome }: Visit): void {
+    if (left.empty !== right.empty) {
+      const side = left.empty ? 1 : 0, other = left.empty ? right : left;
+      if (this.#hasStems ? !other.shown : !other.reached) {
+        this.#needs.add(this.#tree.child(node, side));
+        outcome.shown = true;
+      }
+    }
+    const isGone = left.empty && right.empty;
+    if (this.#hasStems && inserted && !outcome.shown && !isGone) {
+      this.#needs.add(node);
+      outcome.shown = true;
     }
   }
-  const isGone = isLeftGone && isRightGone;
-  if (stems && visit.inserted && !visit.shown && !isGone) {
-    needs.add(node);
-    visit.shown = true;
-  }
+}
+
+function newVisit(): Visit {
+  const outcome = (): Outcome => ({
+    reached: false,
+    empty: false,
+    shown: false,
+  });
+  return {
+    node: 0,
+    top: 0,
+    join: 0,
+    from: 0,
+    to: 0,
+    writesFrom: 0,
+    writesTo: 0,
+    middle: 0,
+    cut: 0,
+    inserted: false,
+    next: 0,
+    outcome: outcome(),
+    left: outcome(),
+    right: outcome(),
+  };
+}
+
+function clear(outcome: Outcome): void {
+  outcome.reached = outcome.empty = outcome.shown = false;
 }

@@ -4,7 +4,6 @@
 // `@stemma/verify` accepts. Format and rules: docs/proofs.md.
 
 import type { KeyRange, Query, Scheme, Write } from "@stemma/verify";
-import type { Item } from "@stemma/verify/encoding";
 import {
   compareBytes,
   copyKey,

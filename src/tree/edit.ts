@@ -446,6 +446,12 @@ export class TreeEdit {
       const stood = this.extended.get(hashAt(f, n))! % 4096;
       if (depth <= stood) return;
     }
+    this.#setDirty(f, i);
+  }
+
+  /** Flags a node that no path may have come through. */
+  #setDirty(f: number, i: number): void {
+    const u16 = this.#pages.u16;
     if (u16[i] >> KIND_SHIFT === CHILD) this.pool.setInner(f);
     u16[i] |= DIRTY;
   }
@@ -509,10 +515,7 @@ export class TreeEdit {
     if (this.#family === "eip7864") {
       if (own >= STEM_BITS && depth < STEM_BITS) return;
     } else if (own === DEPTH_NONE) return;
-    if (this.#family === "eip8297") {
-      u16[i] |= DIRTY;
-      return;
-    }
+    if (this.#family === "eip8297") return this.#setDirty(f, i);
     u16[i] |= EXTEND;
     this.extended.set(hashAt(f, n), depth + 4096 * keyAt);
   }

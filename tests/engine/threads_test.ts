@@ -5,6 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import { memoryBackend, open, type Stemma } from "../../mod.ts";
 import { amount, type Random, random } from "../_amount.ts";
 import { drawEntries, drawValue, KEY_KINDS } from "../oracle/mod.ts";
+import { insideOf } from "./_pages.ts";
 import { commit, pageBytesMin, SCHEMES, type Write } from "./_store.ts";
 
 const ROUNDS = amount(6);
@@ -80,6 +81,11 @@ for (const scheme of Object.keys(SCHEMES)) {
       if (!isPrefixFree(batch, keys.keys())) continue;
       keys = next;
       if (batch.length >= CHANGES_MIN) large++;
+      if (draw.chance(0.4)) {
+        // What is known of pages beyond their bytes goes with them.
+        await two.checkpoint();
+        insideOf(two).storage.pool.forgetClean();
+      }
       await commit(one, batch);
       await commit(two, batch);
       assertEquals(two.root, one.root);

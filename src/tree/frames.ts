@@ -5,6 +5,7 @@
 // that storage does not have is *unwritten*; neither it nor a pinned one is ever
 // given up.
 
+import type { Counters } from "../metrics.ts";
 import { FreeFrames } from "./free_frames.ts";
 import { U32Table } from "./u32_table.ts";
 
@@ -31,6 +32,7 @@ export class Frames {
   readonly #pin: Uint32Array;
   readonly #table: U32Table;
   readonly #free: FreeFrames;
+  readonly #counters: Counters;
   #clock = 0;
   /** Pages that the clock gave up, a quarter as many as there are frames. */
   readonly #givenUp: Uint32Array;
@@ -43,7 +45,13 @@ export class Frames {
    * @param at Offset of the first.
    * @param pageBytes Size of each, a power of two.
    */
-  constructor(count: number, at: number, pageBytes: number) {
+  constructor(
+    count: number,
+    at: number,
+    pageBytes: number,
+    counters: Counters,
+  ) {
+    this.#counters = counters;
     this.count = count;
     this.#at = at;
     this.#pageBytes = pageBytes;
@@ -108,15 +116,11 @@ export class Frames {
    * are unwritten or pinned.
    *
    * @param page What it is for, or {@linkcode NOBODY}.
-   * @param onEvict Called when a page is given up.
    */
-  take(page: number, onEvict: () => void): number {
+  take(page: number): number {
     let frame = this.#free.take();
-    if (frame < 0) {
-      frame = this.#evict(page);
-      if (frame < 0) return -1;
-      onEvict();
-    }
+    if (frame < 0) frame = this.#evict(page);
+    if (frame < 0) return -1;
     this.#page[frame] = 0;
     this.#state[frame] = 0;
     return frame;
@@ -219,6 +223,7 @@ export class Frames {
       const old = this.#page[frame];
       givenUp[old & mask] = old;
       this.#table.delete(old);
+      this.#counters.evictions++;
       return frame;
     }
     return -1;

@@ -104,15 +104,12 @@ export class PageWriter {
    * Writes unwritten pages that are not pinned, neighbours in one call: those at the
    * ends of paths, as the ones that lead to others are about to change again; all of
    * them where those are few.
-   *
-   * @returns Pages written.
    */
-  writeBack(): number {
+  writeBack(): void {
     const sealed: number[] = [], all = this.#frames.unwritten;
     this.#sealAll(sealed, true);
     if (sealed.length < all / 4) this.#sealAll(sealed, false);
     this.#write(sealed);
-    return sealed.length;
   }
 
   /**

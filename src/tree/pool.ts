@@ -86,8 +86,9 @@ export class PagePool {
   readonly #frames: Frames;
   readonly #rule: KeyRule;
   readonly #sum: Uint32Array = new Uint32Array(2);
-  #io: PageIo | undefined;
-  #writer: PageWriter | undefined;
+  /** What writes pages, from {@linkcode attach} on. */
+  writer!: PageWriter;
+  #io!: PageIo;
 
   constructor(options: PoolOptions) {
     const { pageBytes, rule } = options;
@@ -126,18 +127,18 @@ export class PagePool {
       new ArrayBuffer(wasmPages * WASM_PAGE_BYTES);
     options.prepareMemory?.(this.buffer);
     this.pages = new Pages(this.buffer, pageBytes, rule, this.scratchAt);
-    this.#frames = new Frames(this.frameCount, this.#framesAt, pageBytes);
+    this.#frames = new Frames(
+      this.frameCount,
+      this.#framesAt,
+      pageBytes,
+      this.counters,
+    );
   }
 
   /** Gives the pool the file that its pages come from and go to. */
   attach(io: PageIo): void {
     this.#io = io;
-    this.#writer = new PageWriter(this.#frames, this.pages, io, this.counters);
-  }
-
-  /** What writes pages, where a file is attached. */
-  get writer(): PageWriter {
-    return this.#writer!;
+    this.writer = new PageWriter(this.#frames, this.pages, io, this.counters);
   }
 
   /** Frames holding pages that storage does not have. */
@@ -201,7 +202,7 @@ export class PagePool {
     // Writing it has failed after its parent learned its checksum, or it is the
     // wrong page.
     const sum = this.#sum, page = this.pages.pageOf(f);
-    this.#io!.checksumFrame(page, f, sum);
+    this.#io.checksumFrame(page, f, sum);
     if (sum[0] !== low || sum[1] !== high) throw inUse(page);
   }
 
@@ -343,12 +344,12 @@ export class PagePool {
     const frames = this.#frames, frame = frames.at(f);
     if (frames.isUnwritten(frame)) return;
     frames.setUnwritten(frame);
-    this.#writer?.forgetChecksum(frames.page(frame));
+    this.writer.forgetChecksum(frames.page(frame));
   }
 
   /** Forgets a page: nothing refers to it any more. */
   drop(page: number): void {
-    this.#writer?.forgetChecksum(page);
+    this.writer.forgetChecksum(page);
     const frame = this.#frames.unname(page);
     if (frame >= 0) this.#frames.release(frame);
   }
@@ -393,9 +394,9 @@ export class PagePool {
     if (low === 0 && high === 0 && this.writer.checksumOf(page, sum)) {
       [low, high] = sum;
     }
-    this.#io!.readPage(page, bytes);
+    this.#io.readPage(page, bytes);
     this.counters.pageReads++;
-    this.#io!.checksumFrame(page, f, sum);
+    this.#io.checksumFrame(page, f, sum);
     const isReferenced = sum[0] === low && sum[1] === high;
     if (isReferenced && this.pages.isSound(f, page, this.#rule.max)) return;
     const why = isReferenced
@@ -418,20 +419,15 @@ export class PagePool {
 
   /** A frame that holds nothing, for a page or {@linkcode NOBODY}. */
   #takeFrame(page: number): number {
-    const onEvict = this.#onEvict;
-    let frame = this.#frames.take(page, onEvict);
+    let frame = this.#frames.take(page);
     if (frame >= 0) return frame;
     this.writer.writeBack();
-    frame = this.#frames.take(page, onEvict);
+    frame = this.#frames.take(page);
     if (frame >= 0) return frame;
     throw new RangeError(
       "Cannot cache page: every frame is in use: cacheBytes is too small",
     );
   }
-
-  readonly #onEvict = (): void => {
-    this.counters.evictions++;
-  };
 
   /** Smallest page that has room for a scheme's terminals, in bytes. */
   static pageBytesMin(rule: KeyRule): number {

@@ -82,8 +82,8 @@ const store = (op: Code): Store => (address, value, offset = 0) => [
 
 export const i32:
   & { const(n: number): Code }
-  & Record<"load" | "load8", Load>
-  & Record<"store" | "store8", Store>
+  & Record<"load" | "load8" | "load16", Load>
+  & Record<"store" | "store8" | "store16", Store>
   & Record<
     | "eq"
     | "ne"
@@ -97,6 +97,7 @@ export const i32:
     | "add"
     | "sub"
     | "mul"
+    | "divU"
     | "and"
     | "or"
     | "shl"
@@ -110,8 +111,10 @@ export const i32:
     ],
     load: load([0x28]),
     load8: load([0x2d]),
+    load16: load([0x2f]),
     store: store([0x36]),
     store8: store([0x3a]),
+    store16: store([0x3b]),
     eq: binary(0x46),
     ne: binary(0x47),
     ltS: binary(0x48),
@@ -124,6 +127,7 @@ export const i32:
     add: binary(0x6a),
     sub: binary(0x6b),
     mul: binary(0x6c),
+    divU: binary(0x6e),
     and: binary(0x71),
     or: binary(0x72),
     shl: binary(0x74),
@@ -169,7 +173,8 @@ export const v128:
   }
   & Record<"load", Load>
   & Record<"store", Store>
-  & Record<"and" | "or" | "xor", Binary> = {
+  & Record<"and" | "or" | "xor", Binary>
+  & Record<"anyTrue", Unary> = {
     const: vectorConst,
     zero: vectorConst(new Array<number>(16).fill(0)),
     load: load(simd(0x00)),
@@ -178,6 +183,7 @@ export const v128:
     or: simdBinary(0x50),
     xor: simdBinary(0x51),
     bitselect: (a: Code, b: Code, mask: Code): Code => [a, b, mask, simd(0x52)],
+    anyTrue: simdUnary(0x53),
   };
 
 export const i8x16:

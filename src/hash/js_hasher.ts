@@ -65,6 +65,10 @@ class JsHasher implements BatchHasher, Checksums {
     this.hashes += 1;
   }
 
+  copy(to: number, from: number, length: number): void {
+    this.#bytes.copyWithin(to, from, from + length);
+  }
+
   checksum(
     offset: number,
     length: number,

@@ -4,12 +4,13 @@
 // for each kind of memory, since V8 and others keep optimized code with the module.
 
 import type { HashName } from "@stemma/verify";
-import { ModuleWriter } from "./emitter.ts";
+import { get, I32, memoryCopy, ModuleWriter } from "./emitter.ts";
 import { blake2bCore } from "./kernel_blake2b.ts";
 import { blake3Core, CHUNK_END, ROOT } from "./kernel_blake3.ts";
 import type { Core } from "./kernel_core.ts";
-import { CHUNK_AT, CONSTANTS_AT, KERNEL_BYTES } from "./kernel_layout.ts";
+import { CHUNK_AT, CONSTANTS_AT, INSTANCE_BYTES } from "./kernel_layout.ts";
 import { defineMessages } from "./kernel_messages.ts";
+import { definePages } from "./kernel_pages.ts";
 import { definePairs } from "./kernel_pairs.ts";
 import { sha256Core } from "./kernel_sha256.ts";
 import { defineRow, defineStream } from "./kernel_stream.ts";
@@ -38,6 +39,17 @@ function isHashName(name: string): name is HashName {
   return Object.hasOwn(cores, name);
 }
 
+/** Exported: (to, from, length). The engine's own copying is slow in shared memory. */
+export const KERNEL_COPY = "copy";
+
+function defineCopy(module: ModuleWriter): void {
+  const signature = { params: [I32, I32, I32], name: KERNEL_COPY };
+  module.func(signature, ({ params }) => {
+    const [to, from, length] = params.map(get);
+    return memoryCopy(to, from, length);
+  });
+}
+
 /** Bytes of a hash function's module. */
 export function kernelBytes(
   core: Core,
@@ -46,10 +58,12 @@ export function kernelBytes(
   const module = new ModuleWriter();
   const code = core.define(module);
   const row = defineRow(module);
-  definePairs(module, core, code, row);
-  defineStream(module, core, code, row);
-  defineMessages(module);
+  const pairs = definePairs(module, core, code, row);
+  const stream = defineStream(module, core, code, row);
+  const messages = defineMessages(module);
+  definePages(module, { ...pairs, ...messages, stream });
   defineChecksum(module);
+  defineCopy(module);
   return module.bytes(shared);
 }
 
@@ -92,7 +106,7 @@ export function placeConstants(
   base: number,
 ): void {
   const bytes = new Uint8Array(memory.buffer);
-  bytes.fill(0, base, base + KERNEL_BYTES);
+  bytes.fill(0, base, base + INSTANCE_BYTES);
   bytes.set(kernel.core.constants, base + CONSTANTS_AT);
   // Messages are whole ones unless the hasher says that they are chunks.
   bytes[base + CHUNK_AT + 8] = CHUNK_END | ROOT;

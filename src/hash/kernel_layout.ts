@@ -29,7 +29,7 @@ export const ROW_AT = 5248;
 export const CHUNK_AT = 5264;
 export const SUM_AT = 5280;
 export const RUNNING_SUMS_AT = 5296;
-/** Bytes that one instance of a kernel works in. */
+/** Bytes that kernels over lists work in. */
 export const KERNEL_BYTES = 5376;
 
 // Fields of the lanes: a vector each, one u32 a lane.
@@ -60,16 +60,44 @@ export const PIECE_BYTES = 65536;
 
 /** List entries made by the hasher. */
 export const JOBS_AT: number = KERNEL_BYTES;
+export const MESSAGES_AT: number = JOBS_AT + PART_ENTRIES * 16;
+
+// What the hashing of whole pages works in, all of it within one call.
+/** Nodes that are hashed together, at most: any page has fewer. */
+export const PAGE_NODES_MAX = 1024;
+/** Levels of nodes: bits of a key, one for stems, and the root's. */
+const PAGE_LEVELS = 2052;
+/** Ends of the lists below, and counters: a u32 each. */
+export const PAGE_TOPS_AT: number = MESSAGES_AT + PART_ENTRIES * MESSAGE_BYTES;
+/** 32 bytes that stay zero. */
+export const PAGE_ZERO_AT: number = PAGE_TOPS_AT + 32;
+/** First node of each level; all zero between calls. */
+export const PAGE_HEADS_AT: number = PAGE_ZERO_AT + 32;
+/** Nodes that wait to be visited: number, depth of the join above. */
+export const PAGE_STACK_AT: number = PAGE_HEADS_AT + 4 * PAGE_LEVELS;
+/** Joins and lifts: next of the level, left, right, out, key, depth of the join above. */
+export const PAGE_NODES_AT: number = PAGE_STACK_AT + 8 * PAGE_NODES_MAX;
+const PAGE_NODE_BYTES = 24;
+/** Lists for the other kernels. */
+export const PAGE_VALUES32_AT: number = PAGE_NODES_AT +
+  PAGE_NODE_BYTES * PAGE_NODES_MAX;
+export const PAGE_VALUES_AT: number = PAGE_VALUES32_AT + 12 * PAGE_NODES_MAX;
+export const PAGE_LEAVES_AT: number = PAGE_VALUES_AT + 12 * PAGE_NODES_MAX;
+export const PAGE_LIST_AT: number = PAGE_LEAVES_AT + 16 * PAGE_NODES_MAX;
+
+/** Bytes that one instance works in, also to hash whole pages. */
+export const INSTANCE_BYTES: number = PAGE_LIST_AT + 24 * PAGE_NODES_MAX;
+
+// The first thread's alone.
 /** Chaining values of chunks (BLAKE3): one for each entry. */
-export const CHUNKS_AT: number = JOBS_AT + PART_ENTRIES * 16;
-export const MESSAGES_AT: number = CHUNKS_AT + PART_ENTRIES * 32;
+export const CHUNKS_AT: number = INSTANCE_BYTES;
 /** Chaining values of whole subtrees of 64 chunks, a stack (BLAKE3). */
-export const SUBTREES_AT: number = MESSAGES_AT + PART_ENTRIES * MESSAGE_BYTES;
+export const SUBTREES_AT: number = CHUNKS_AT + PART_ENTRIES * 32;
 export const SUBTREES_MAX = 24;
 export const PIECE_AT: number = SUBTREES_AT + SUBTREES_MAX * 32;
 /** Working area of the second thread's instance, and its mailbox. */
 export const SECOND_AT: number = PIECE_AT + PIECE_BYTES;
-export const MAILBOX_AT: number = SECOND_AT + KERNEL_BYTES;
+export const MAILBOX_AT: number = SECOND_AT + INSTANCE_BYTES;
 
 /** Bytes that a hasher needs of the pool, from an offset that 16 divides. */
 export const RESERVED_BYTES: number = MAILBOX_AT + 128;

@@ -5,6 +5,7 @@
 
 import {
   brIf,
+  type Call,
   type Code,
   get,
   I32,
@@ -47,26 +48,29 @@ function defineBuilder(
   name: string,
   words: number,
   write: (builder: Builder) => Code,
-): void {
-  module.func({ params: [I32, I32], name }, ({ params, base, locals }) => {
-    const [entry, count] = params;
-    const [message, job, a, b, c, d] = locals(I32, 6);
-    const bump = (local: Local, by: number): Code =>
-      set(local, i32.add(get(local), i32.const(by)));
-    return [
-      set(message, i32.add(base, i32.const(MESSAGES_AT))),
-      set(job, i32.add(base, i32.const(JOBS_AT))),
-      loop([
-        write({ entry, message, job, a, b, c, d }),
-        i32.store(get(job), get(message)),
-        i32.store(get(job), i32.load(get(entry), 4 * words - 4), 8),
-        bump(entry, 4 * words),
-        bump(message, MESSAGE_BYTES),
-        bump(job, 12),
-        brIf(0, tee(count, i32.sub(get(count), i32.const(1)))),
-      ]),
-    ];
-  });
+): Call {
+  return module.func(
+    { params: [I32, I32], name },
+    ({ params, base, locals }) => {
+      const [entry, count] = params;
+      const [message, job, a, b, c, d] = locals(I32, 6);
+      const bump = (local: Local, by: number): Code =>
+        set(local, i32.add(get(local), i32.const(by)));
+      return [
+        set(message, i32.add(base, i32.const(MESSAGES_AT))),
+        set(job, i32.add(base, i32.const(JOBS_AT))),
+        loop([
+          write({ entry, message, job, a, b, c, d }),
+          i32.store(get(job), get(message)),
+          i32.store(get(job), i32.load(get(entry), 4 * words - 4), 8),
+          bump(entry, 4 * words),
+          bump(message, MESSAGE_BYTES),
+          bump(job, 12),
+          brIf(0, tee(count, i32.sub(get(count), i32.const(1)))),
+        ]),
+      ];
+    },
+  );
 }
 
 /** 00 ‖ key ‖ value. */
@@ -149,7 +153,16 @@ function branchMessage(builder: Builder): Code {
 }
 
 /** Adds the functions of this file to a module. */
-export function defineMessages(module: ModuleWriter): void {
-  defineBuilder(module, KERNEL_LEAF_MESSAGES, 4, leafMessage);
-  defineBuilder(module, KERNEL_BRANCH_MESSAGES, 6, branchMessage);
+export function defineMessages(
+  module: ModuleWriter,
+): { leafMessages: Call; branchMessages: Call } {
+  return {
+    leafMessages: defineBuilder(module, KERNEL_LEAF_MESSAGES, 4, leafMessage),
+    branchMessages: defineBuilder(
+      module,
+      KERNEL_BRANCH_MESSAGES,
+      6,
+      branchMessage,
+    ),
+  };
 }

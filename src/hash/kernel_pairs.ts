@@ -167,62 +167,65 @@ function defineForm(
   core: Core,
   form: Form,
   hash: (base: Code, flags: Code) => Code,
-): void {
+): Call {
   const params = [I32, I32, I32];
-  module.func({ params, name: form.name }, ({ params, base, locals }) => {
-    const [list, count, flags] = params;
-    const [last, entry] = locals(I32, 2);
-    const t = transposer(locals);
-    const stride = 4 * form.words;
-    const lanes = Array.from(
-      { length: core.lanes },
-      () => locals(I32, form.words),
-    );
-    const readLane = (words: Entry, lane: number): Code => {
-      const at = i32.add(get(list), i32.const(lane * stride));
-      const isWithin = i32.leU(get(entry), get(last));
+  return module.func(
+    { params, name: form.name },
+    ({ params, base, locals }) => {
+      const [list, count, flags] = params;
+      const [last, entry] = locals(I32, 2);
+      const t = transposer(locals);
+      const stride = 4 * form.words;
+      const lanes = Array.from(
+        { length: core.lanes },
+        () => locals(I32, form.words),
+      );
+      const readLane = (words: Entry, lane: number): Code => {
+        const at = i32.add(get(list), i32.const(lane * stride));
+        const isWithin = i32.leU(get(entry), get(last));
+        return [
+          set(entry, at),
+          set(entry, select(get(entry), get(last), isWithin)),
+          words.map((word, i) => set(word, i32.load(get(entry), 4 * i))),
+        ];
+      };
+      const messages = lanes.map((words) => form.rows(words));
+      const out = (lane: number): Code => get(lanes[lane][form.words - 1]);
       return [
-        set(entry, at),
-        set(entry, select(get(entry), get(last), isWithin)),
-        words.map((word, i) => set(word, i32.load(get(entry), 4 * i))),
+        when(i32.eq(get(count), i32.const(0)), leave),
+        startTransposer(core, t),
+        set(
+          last,
+          i32.add(
+            get(list),
+            i32.mul(i32.sub(get(count), i32.const(1)), i32.const(stride)),
+          ),
+        ),
+        loop([
+          lanes.map(readLane),
+          messages[0].map((_, row) =>
+            gatherRow(
+              core,
+              t,
+              base,
+              core.pairBlockAt,
+              row,
+              messages.map((rows) => rows[row]),
+            )
+          ),
+          hash(base, get(flags)),
+          scatter(core, t, base, (lane, half, row) => {
+            const tweaked = half === 0
+              ? firstByte(row, form.keep ?? 0xff, form.add ?? 0)
+              : row;
+            return v128.store(out(lane), tweaked, 16 * half);
+          }),
+          set(list, i32.add(get(list), i32.const(core.lanes * stride))),
+          brIf(0, i32.leU(get(list), get(last))),
+        ]),
       ];
-    };
-    const messages = lanes.map((words) => form.rows(words));
-    const out = (lane: number): Code => get(lanes[lane][form.words - 1]);
-    return [
-      when(i32.eq(get(count), i32.const(0)), leave),
-      startTransposer(core, t),
-      set(
-        last,
-        i32.add(
-          get(list),
-          i32.mul(i32.sub(get(count), i32.const(1)), i32.const(stride)),
-        ),
-      ),
-      loop([
-        lanes.map(readLane),
-        messages[0].map((_, row) =>
-          gatherRow(
-            core,
-            t,
-            base,
-            core.pairBlockAt,
-            row,
-            messages.map((rows) => rows[row]),
-          )
-        ),
-        hash(base, get(flags)),
-        scatter(core, t, base, (lane, half, row) => {
-          const tweaked = half === 0
-            ? firstByte(row, form.keep ?? 0xff, form.add ?? 0)
-            : row;
-          return v128.store(out(lane), tweaked, 16 * half);
-        }),
-        set(list, i32.add(get(list), i32.const(core.lanes * stride))),
-        brIf(0, i32.leU(get(list), get(last))),
-      ]),
-    ];
-  });
+    },
+  );
 }
 
 const halves = ([left, right]: Entry): Code[] => [
@@ -267,6 +270,17 @@ function jamRows([key, value, length]: Entry, row: Call): Code[] {
   ];
 }
 
+/** The kernels of this file that others call: (list, count, 0). */
+export interface PairKernels {
+  readonly pair: Call;
+  readonly pairTopCleared: Call;
+  readonly pairTopSet: Call;
+  readonly pairLeftMasked: Call;
+  readonly jamLeaf: Call;
+  readonly stem: Call;
+  readonly value32: Call;
+}
+
 /**
  * Adds the kernels of this file to a module.
  *
@@ -277,35 +291,12 @@ export function definePairs(
   core: Core,
   code: CoreCode,
   row: Call,
-): void {
-  const pair = (form: Omit<Form, "words">): void =>
+): PairKernels {
+  const pair = (form: Omit<Form, "words">): Call =>
     defineForm(module, core, { words: 3, ...form }, code.pair);
   const rows = halves;
-  pair({ name: KERNEL_PAIR, rows });
-  pair({ name: KERNEL_PAIR_TOP_CLEARED, rows, keep: 0x7f });
-  pair({ name: KERNEL_PAIR_TOP_SET, rows, add: 0x80 });
-  pair({
-    name: KERNEL_PAIR_LEFT_MASKED,
-    rows: (entry) => {
-      const [first, ...others] = halves(entry);
-      return [firstByte(first, 0x7f, 0), ...others];
-    },
-  });
   const stemEnd = new Array<number>(15).fill(0xff).concat(0);
-  pair({
-    name: KERNEL_STEM,
-    rows: (entry) => {
-      const [first, second, ...others] = halves(entry);
-      return [first, v128.and(second, v128.const(stemEnd)), ...others];
-    },
-  });
   const jam = (entry: Entry): Code[] => jamRows(entry, row);
-  defineForm(
-    module,
-    core,
-    { name: KERNEL_JAM_LEAF, words: 4, rows: jam },
-    code.pair,
-  );
   const wordBytes = 16 / core.lanes;
   const tail = (base: Code): Code =>
     core.value32Tail.map((word, i) =>
@@ -315,14 +306,40 @@ export function definePairs(
         core.pairBlockAt + 16 * (32 / wordBytes + i),
       )
     );
-  defineForm(
-    module,
-    core,
-    { name: KERNEL_VALUE32, words: 3, rows: (e) => halves(e).slice(0, 2) },
-    (base) => [tail(base), code.value32(base)],
-  );
+  const kernels: PairKernels = {
+    pair: pair({ name: KERNEL_PAIR, rows }),
+    pairTopCleared: pair({ name: KERNEL_PAIR_TOP_CLEARED, rows, keep: 0x7f }),
+    pairTopSet: pair({ name: KERNEL_PAIR_TOP_SET, rows, add: 0x80 }),
+    pairLeftMasked: pair({
+      name: KERNEL_PAIR_LEFT_MASKED,
+      rows: (entry) => {
+        const [first, ...others] = halves(entry);
+        return [firstByte(first, 0x7f, 0), ...others];
+      },
+    }),
+    stem: pair({
+      name: KERNEL_STEM,
+      rows: (entry) => {
+        const [first, second, ...others] = halves(entry);
+        return [first, v128.and(second, v128.const(stemEnd)), ...others];
+      },
+    }),
+    jamLeaf: defineForm(
+      module,
+      core,
+      { name: KERNEL_JAM_LEAF, words: 4, rows: jam },
+      code.pair,
+    ),
+    value32: defineForm(
+      module,
+      core,
+      { name: KERNEL_VALUE32, words: 3, rows: (e) => halves(e).slice(0, 2) },
+      (base) => [tail(base), code.value32(base)],
+    ),
+  };
   const parent = code.parent;
   if (parent !== undefined) {
     defineForm(module, core, { name: KERNEL_PARENT, words: 3, rows }, parent);
   }
+  return kernels;
 }

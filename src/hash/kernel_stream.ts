@@ -245,14 +245,14 @@ export function defineStream(
   core: Core,
   code: CoreCode,
   row: Call,
-): void {
+): Call {
   const take = defineTake(module, core);
   const step = defineStep(module, core, code, row);
   const lanes = Array.from({ length: core.lanes }, (_, lane) => lane);
   const stop = (base: Code): Code =>
     lanes.map((lane) => i32.store(base, idle, LANE_LEFT + 4 * lane));
   const two = [I32, I32];
-  module.func({ params: two, name: KERNEL_STREAM }, (body) => {
+  const stream = module.func({ params: two, name: KERNEL_STREAM }, (body) => {
     const [list, count] = body.params;
     const end = body.local(I32), busy = body.local(I32);
     const base = body.base;
@@ -293,4 +293,5 @@ export function defineStream(
       ]),
     ];
   });
+  return stream;
 }

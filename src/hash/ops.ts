@@ -7,6 +7,8 @@
 // depend on one another's output, so an implementation may take them in any
 // order, several at a time.
 
+import type { Scheme } from "@stemma/verify";
+
 /** `[offset, length, out]`: out = H(bytes). Any length, zero included. */
 export const OP_VALUE = 0;
 /** `[left, right, out]`: out = H(left32 ‖ right32). */
@@ -64,10 +66,32 @@ export interface BatchHasher {
    * @param out Byte offset of the 32-byte result.
    */
   digest(message: Uint8Array, out: number): void;
+  /**
+   * What hashes whole pages, where the hasher can do that.
+   *
+   * @param family The family of the scheme.
+   * @param valueBytesMax Longest value that lies in a page, in bytes.
+   */
+  pageHasher?(
+    family: Scheme["family"],
+    valueBytesMax: number,
+  ): PageHasher | undefined;
 }
 
-/** XXH64 checksums of what goes to storage. */
+/**
+ * Hashes what is dirty below the root nodes of pages. A page with a child entry, or
+ * with a node flagged EXTEND, stays as it is.
+ *
+ * @param list Byte offset, a multiple of 16, of the pages' byte offsets; what is there
+ *   is overwritten.
+ * @param count Pages.
+ */
+export type PageHasher = (list: number, count: number) => void;
+
+/** XXH64 checksums of what goes to storage, and copies in the pool. */
 export interface Checksums {
+  /** Copies bytes within the pool. */
+  copy(to: number, from: number, length: number): void;
   /**
    * Computes the XXH64 checksum of bytes in the pool.
    *

@@ -12,15 +12,17 @@
 //   succeeds was made with the words of its own job.
 // * DONE counts finished parts; the first thread returns when it has them all.
 //
-// Besides parts of a list that the first thread waits for there are groups: whole
-// sequences of lists that it writes down and goes on without. Whoever is free
-// takes the next group and runs its lists in their order; the groups must not
-// depend on each other. They lie in a queue region, a table of SLOTS places
-// first, and the same words of a group stay until all groups are done:
+// Besides parts of a list that the first thread waits for there are groups of pages,
+// which it goes on without. Whoever is free takes the next group and hashes it; groups
+// do not depend on each other. Each has a slot of the queue region: kernel, pages, and
+// their offsets, the first of which makes way for the number of hashes. A slot is used
+// again when all groups are done.
 //
 // * POSTED, TAKEN and ENDED count groups. A group is taken by compare-and-swap.
 
+import type { Scheme } from "@stemma/verify";
 import { type KernelFunction, placeConstants } from "./kernel.ts";
+import { PAGE_KERNELS } from "./kernel_pages.ts";
 import { MAILBOX_AT, SECOND_AT } from "./kernel_layout.ts";
 import { KERNEL_STREAM } from "./kernel_stream.ts";
 import type { WasmHasher } from "./wasm_hasher.ts";
@@ -44,10 +46,12 @@ const WAKE_PARTS = 8;
 const ANSWER_MS_MAX = 30_000;
 /** Groups that can wait at a time: a power of two. */
 const SLOTS = 256;
-/** Words of a group's script for each list: kernel, list, entries. */
-const CALL_WORDS = 3;
+/** Words of a slot. */
+const SLOT_WORDS = 64;
+/** Pages of a group, at most. */
+export const GROUP_PAGES_MAX: number = SLOT_WORDS - 2;
 /** Bytes of the pool for groups that wait. */
-export const QUEUE_BYTES: number = 1 << 19;
+export const QUEUE_BYTES: number = 4 * SLOTS * SLOT_WORDS;
 /** Looks at the mailbox before the first thread yields its processor. */
 const SPINS_MAX = 20_000;
 
@@ -82,7 +86,7 @@ function serve(scope: WorkerScope): void {
     const kernels = Object.values(exports) as ((...n: number[]) => void)[];
     const [READY, AWAKE, TICKET, DONE] = [0, 1, 2, 3];
     const [POSTED, TAKEN, ENDED] = [10, 11, 12];
-    const SLOTS = 256;
+    const SLOTS = 256, SLOT_WORDS = 64;
     const SPINS_MAX = 100_000; // About a millisecond.
     Atomics.store(words, READY, 1);
     // 0: sleep, 1: work, 2: stop.
@@ -103,10 +107,8 @@ function serve(scope: WorkerScope): void {
           Atomics.compareExchange(words, TAKEN, group, group + 1) === group
         ) {
           spins = 0;
-          let at = all[(queue >> 2) + (group & SLOTS - 1)];
-          for (const end = at + 1 + 3 * all[at++]; at < end; at += 3) {
-            kernels[all[at]](all[at + 1], all[at + 2], 0);
-          }
+          const at = (queue >> 2) + (group & SLOTS - 1) * SLOT_WORDS;
+          kernels[all[at]](4 * (at + 2), all[at + 1], 0);
           Atomics.add(words, ENDED, 1);
           Atomics.notify(words, ENDED);
         }
@@ -161,10 +163,8 @@ export class SecondThread {
   /** Offset and size of the queue region; 0 bytes when there is none. */
   readonly #queue: number;
   readonly #queueBytes: number;
-  /** Where the queue region is free. */
-  #queueTop = 0;
-  /** The group that is being written down. */
-  #script: number[] | undefined;
+  /** Groups since all were done. */
+  #groups = 0;
 
   constructor(
     hasher: WasmHasher,
@@ -188,7 +188,6 @@ export class SecondThread {
     this.#kernels = names.map((name) => hasher.kernels[name]);
     this.#queue = queue.at;
     this.#queueBytes = queue.bytes;
-    this.#queueTop = queue.at + 4 * SLOTS;
     const setup: SecondThreadSetup = {
       module,
       memory,
@@ -223,44 +222,29 @@ export class SecondThread {
   }
 
   /**
-   * Begins to write a group down: until {@linkcode endGroup} batches are not
-   * run but become part of it. Their lists must lie in the region returned and
-   * must not depend on other groups.
+   * Begins to hash pages that nobody touches until {@linkcode finishGroups}.
    *
-   * @param words Words of all its lists, and no less.
-   * @param calls Lists at most.
-   * @returns Offset of room for the lists, or 0 when there is none.
+   * @param family The family of the scheme, for which the hasher has a page hasher.
+   * @param pages Their byte offsets, at most {@linkcode GROUP_PAGES_MAX}.
+   * @returns Whether it does; not while the thread is asleep.
    */
-  beginGroup(words: number, calls: number): number {
-    const bytes = 4 * (words + 1 + CALL_WORDS * calls);
-    if (!this.#isAwake || 4 * SLOTS + bytes > this.#queueBytes) return 0;
-    const waiting = this.#words[POSTED] - Atomics.load(this.#words, ENDED);
-    if (
-      waiting === SLOTS ||
-      this.#queueTop + bytes > this.#queue + this.#queueBytes
-    ) this.finishGroups();
-    this.#script = [];
-    const at = this.#queueTop;
-    this.#queueTop += 4 * words;
-    return at;
-  }
-
-  /** Ends a group: from now on anybody may run it. */
-  endGroup(): void {
-    const script = this.#script!, all = this.#all;
-    this.#script = undefined;
-    let at = this.#queueTop >> 2;
-    const group = this.#words[POSTED];
-    all[(this.#queue >> 2) + (group & SLOTS - 1)] = at;
-    all[at++] = script.length / CALL_WORDS;
-    all.set(script, at);
-    this.#queueTop = 4 * (at + script.length);
-    Atomics.store(this.#words, POSTED, group + 1);
+  hashLater(family: Scheme["family"], pages: readonly number[]): boolean {
+    if (!this.#isAwake || this.#queueBytes === 0) return false;
+    if (this.#groups === SLOTS) this.finishGroups();
+    const words = this.#words, all = this.#all, group = words[POSTED];
+    const at = this.#slot(group);
+    all[at] = this.#index.get(PAGE_KERNELS[family])!;
+    all[at + 1] = pages.length;
+    for (let i = 0; i < pages.length; i++) all[at + 2 + i] = pages[i];
+    this.#groups++;
+    Atomics.store(words, POSTED, group + 1);
     this.#wake();
+    return true;
   }
 
-  /** Returns when all groups have been run. */
+  /** Returns when all groups have been hashed. */
   finishGroups(): void {
+    if (this.#groups === 0) return;
     const words = this.#words, all = this.#all;
     const posted = words[POSTED];
     for (;;) {
@@ -268,15 +252,21 @@ export class SecondThread {
       if (group === posted) break;
       const next = Atomics.compareExchange(words, TAKEN, group, group + 1);
       if (next !== group) continue;
-      const at = all[(this.#queue >> 2) + (group & SLOTS - 1)];
-      for (let call = 0; call < all[at]; call++) {
-        const i = at + 1 + CALL_WORDS * call;
-        this.#kernels[all[i]](all[i + 1], all[i + 2], 0);
-      }
+      const at = this.#slot(group);
+      this.#kernels[all[at]](4 * (at + 2), all[at + 1], 0);
       Atomics.add(words, ENDED, 1);
     }
     this.#await(ENDED, posted);
-    this.#queueTop = this.#queue + 4 * SLOTS;
+    let hashes = 0;
+    for (; this.#groups > 0; this.#groups--) {
+      hashes += all[this.#slot(posted - this.#groups) + 2];
+    }
+    this.#hasher.addHashes(hashes);
+  }
+
+  /** Index of the first word of a group's slot. */
+  #slot(group: number): number {
+    return (this.#queue >> 2) + (group & SLOTS - 1) * SLOT_WORDS;
   }
 
   /** Stops the worker; the hasher goes on alone. Closing twice does nothing. */
@@ -297,10 +287,6 @@ export class SecondThread {
 
   /** Runs a kernel over a list, both threads taking parts. */
   #run(name: string, list: number, words: number, count: number): void {
-    if (this.#script !== undefined) {
-      this.#script.push(this.#index.get(name)!, list, count);
-      return;
-    }
     const kernel = this.#hasher.kernels[name];
     const least = name === KERNEL_STREAM ? PART_VALUES_MIN : PART_ENTRIES_MIN;
     if (!this.#isAwake || count < 2 * least) return kernel(list, count, 0);

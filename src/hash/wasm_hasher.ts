@@ -10,6 +10,7 @@ import {
   type CompiledKernel,
   compileKernel,
   instantiateKernel,
+  KERNEL_COPY,
   type KernelFunction,
   type Kernels,
 } from "./kernel.ts";
@@ -30,6 +31,7 @@ import {
   KERNEL_BRANCH_MESSAGES,
   KERNEL_LEAF_MESSAGES,
 } from "./kernel_messages.ts";
+import { PAGE_KERNELS } from "./kernel_pages.ts";
 import {
   KERNEL_JAM_LEAF,
   KERNEL_PAIR,
@@ -55,6 +57,7 @@ import {
   OP_STEM,
   OP_VALUE,
   OP_WORDS,
+  type PageHasher,
 } from "./ops.ts";
 
 export { RESERVED_BYTES } from "./kernel_layout.ts";
@@ -97,6 +100,7 @@ export class WasmHasher implements BatchHasher, Checksums {
   readonly #checksum: KernelFunction;
   readonly #checksumPart: KernelFunction;
   readonly #stream: KernelFunction;
+  readonly #copy: KernelFunction;
   readonly #hasChunks: boolean;
   readonly #alone: ListCall = (name, list, _words, count) =>
     this.#kernels[name](list, count, 0);
@@ -117,6 +121,7 @@ export class WasmHasher implements BatchHasher, Checksums {
     this.#checksum = this.#kernels[KERNEL_CHECKSUM];
     this.#checksumPart = this.#kernels[KERNEL_CHECKSUM_PART];
     this.#stream = this.#kernels[KERNEL_STREAM];
+    this.#copy = this.#kernels[KERNEL_COPY];
     this.#hasChunks = this.#kernels[KERNEL_PARENT] !== undefined;
   }
 
@@ -171,6 +176,27 @@ export class WasmHasher implements BatchHasher, Checksums {
       this.#feed(message);
     }
     this.#hashes += 1;
+  }
+
+  pageHasher(
+    family: Scheme["family"],
+    valueBytesMax: number,
+  ): PageHasher | undefined {
+    if (this.#hasChunks && valueBytesMax > CHUNK_BYTES) return undefined;
+    const kernel = this.#kernels[PAGE_KERNELS[family]], words = this.#words;
+    return (list, count) => {
+      kernel(list, count, 0);
+      this.#hashes += words[list >>> 2];
+    };
+  }
+
+  /** Counts messages that a second thread has hashed. */
+  addHashes(count: number): void {
+    this.#hashes += count;
+  }
+
+  copy(to: number, from: number, length: number): void {
+    this.#copy(to, from, length);
   }
 
   checksum(

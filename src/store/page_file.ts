@@ -90,6 +90,10 @@ export class PageFile implements PageIo, PageSource {
     if (this.#written > FLUSH_AHEAD_BYTES) this.#flushAhead();
   }
 
+  copyFrame(to: number, from: number): void {
+    this.#sums!.copy(to, from, this.#pageBytes);
+  }
+
   checksumFrame(page: number, f: number, out: Sum): void {
     const [low, high] = this.#storeId;
     this.#sums!.checksum(f, this.#pageBytes, (low ^ page) >>> 0, high, out);

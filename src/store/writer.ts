@@ -12,10 +12,9 @@ import { type EditHost, type Stored, TreeEdit } from "../tree/edit.ts";
 import { HashingPass } from "../tree/hashing.ts";
 import { keyRecordBytes, type KeyRule, partAt, PREFIX } from "../tree/keys.ts";
 import {
-  NODE_BYTES,
+  inlineBytesMax,
   OVERFLOW_HASH_AT,
   OVERFLOW_RECORD_BYTES,
-  PAGE_HEADER_BYTES,
 } from "../tree/layout.ts";
 import type { PagePool } from "../tree/pool.ts";
 import { beginBatch, type Slice, writeEntry } from "./record.ts";
@@ -34,7 +33,7 @@ const UNWRITTEN_MAX = 3 / 4;
 const PART_FRAMES = 512;
 /** The same with a second thread, which each part has to wait for. */
 const SHARED_PART_FRAMES = 1024;
-/** Pages that the second thread gets to hash at a time. */
+/** Pages that are hashed together, while they still are in the CPU's cache. */
 const GROUP_PAGES = 16;
 /** Changes from which on waking the second thread pays. */
 const SHARED_CHANGES_MIN = 256;
@@ -57,7 +56,7 @@ export class Writer implements EditHost {
   readonly #pass: HashingPass;
   readonly #second: SecondThread | undefined;
   readonly #keepsPrefixFree: boolean;
-  readonly #quarter: number;
+  readonly #inlineMax: number;
   readonly #reference: Uint8Array = new Uint8Array(OVERFLOW_RECORD_BYTES);
   readonly #referenceWords: Uint32Array = new Uint32Array(
     this.#reference.buffer,
@@ -97,8 +96,7 @@ export class Writer implements EditHost {
     this.#edit = new TreeEdit(pool, scheme, this);
     this.#pass = new HashingPass(pool, hasher, scheme, second);
     this.#keepsPrefixFree = rule.fixedBytes === 0;
-    this.#quarter = Math.floor((pool.pageBytes - PAGE_HEADER_BYTES) / 4) -
-      NODE_BYTES;
+    this.#inlineMax = inlineBytesMax(pool.pageBytes);
   }
 
   /**
@@ -216,6 +214,7 @@ export class Writer implements EditHost {
   }
 
   #finish(): void {
+    this.#pass.runClosed(this.#edit.closed);
     this.#pass.run(this.#edit.extended, this.#changes.bytes);
     this.#version.tree = this.#edit.root();
     this.#edit.end();
@@ -232,9 +231,9 @@ export class Writer implements EditHost {
       }
       this.#start();
     }
-    const { closed, extended } = this.#edit;
+    const { closed } = this.#edit;
     if (closed.length >= GROUP_PAGES) {
-      if (this.#isShared) this.#pass.runLater(closed, extended.size > 0);
+      this.#pass.runClosed(closed);
       closed.length = 0;
     }
     this.#entry = entry;
@@ -282,7 +281,7 @@ export class Writer implements EditHost {
     const changes = this.#changes, stored = this.#stored;
     const length = changes.valueBytes(entry);
     const key = keyRecordBytes(this.#rule, changes.keyBytes(entry));
-    if (length <= this.#quarter - key) {
+    if (length <= this.#inlineMax - key) {
       stored.words = changes.words;
       stored.at = changes.valueAt(entry);
       stored.length = length;

@@ -85,8 +85,8 @@ export class TreeEdit {
   /** Where nodes flagged EXTEND stood: home cell → depth + 4096 * key offset. */
   readonly extended: Map<number, number> = new Map();
   /**
-   * Pages that this part changed and will not come back to, whether it is one of
-   * the lowest or not; the owner may take them out.
+   * Pages that this part changed and will not come back to; the owner may take them
+   * out.
    */
   readonly closed: number[] = [];
   readonly #path: EditPath;
@@ -446,13 +446,6 @@ export class TreeEdit {
       const stood = this.extended.get(hashAt(f, n))! % 4096;
       if (depth <= stood) return;
     }
-    this.#setDirty(f, i);
-  }
-
-  /** Flags a node that no path may have come through. */
-  #setDirty(f: number, i: number): void {
-    const u16 = this.#pages.u16;
-    if (u16[i] >> KIND_SHIFT === CHILD) this.pool.setInner(f);
     u16[i] |= DIRTY;
   }
 
@@ -515,7 +508,10 @@ export class TreeEdit {
     if (this.#family === "eip7864") {
       if (own >= STEM_BITS && depth < STEM_BITS) return;
     } else if (own === DEPTH_NONE) return;
-    if (this.#family === "eip8297") return this.#setDirty(f, i);
+    if (this.#family === "eip8297") {
+      u16[i] |= DIRTY;
+      return;
+    }
     u16[i] |= EXTEND;
     this.extended.set(hashAt(f, n), depth + 4096 * keyAt);
   }

@@ -147,7 +147,7 @@ export class Frames {
 
   /**
    * Whether the page is known to lead to others. It is, if it refers to unwritten
-   * pages or if one of its child entries is dirty; otherwise it may be.
+   * pages; otherwise it may be.
    */
   isInner(frame: number): boolean {
     return this.#state[frame] >= LIFE;

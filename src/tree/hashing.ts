@@ -18,16 +18,17 @@ import {
   OP_STEM,
   OP_VALUE,
   OP_WORDS,
+  type PageHasher,
 } from "../hash/ops.ts";
 import { STEM_BITS } from "./edit.ts";
 import { bitAt } from "./keys.ts";
 import {
-  AT_SLOTS,
   CHILD,
   DEPTH_MASK,
   DIRTY,
   EXTEND,
   hashAt,
+  inlineBytesMax,
   JOIN,
   KIND_SHIFT,
   metaAt,
@@ -40,12 +41,11 @@ import type { PagePool } from "./pool.ts";
 /** Levels that a tree can have: 255-byte keys, and one for stems. */
 const LEVELS = 2048 + 1;
 
-/** Runs batches while the edit goes on: `SecondThread`. */
-export interface LaterBatches {
-  /** Room for the lists of a group of batches, which are not run at once; or 0. */
-  beginGroup(words: number, calls: number): number;
-  endGroup(): void;
-  /** Returns when all groups have been run. */
+/** Hashes groups of pages while the edit goes on: `SecondThread`. */
+export interface LaterPages {
+  /** Begins to hash pages, unless it cannot. */
+  hashLater(family: Scheme["family"], pages: readonly number[]): boolean;
+  /** Returns when all pages have been hashed. */
   finishGroups(): void;
 }
 
@@ -74,15 +74,12 @@ export class HashingPass {
   readonly #leaves: Words = new Words();
   /** Entries by level; a level's list is made when it is first needed. */
   readonly #pairs: (Words | undefined)[] = new Array(LEVELS).fill(undefined);
-  /** Words of all levels. */
-  #pairLength = 0;
   #stack: Int32Array = new Int32Array(1 << 10);
   #stackTop = 0;
   #extended: ReadonlyMap<number, number> = new Map();
   #keys: Uint8Array = new Uint8Array(0);
-  readonly #later: LaterBatches | undefined;
-  /** Where a group's next list goes; 0: lists are run at once. */
-  #listTop = 0;
+  readonly #later: LaterPages | undefined;
+  readonly #hashPages: PageHasher | undefined;
   /** Deepest level of the entries. */
   #deepest = 0;
 
@@ -90,7 +87,7 @@ export class HashingPass {
     pool: PagePool,
     hasher: BatchHasher,
     scheme: Scheme,
-    later?: LaterBatches,
+    later?: LaterPages,
   ) {
     this.#later = later;
     this.#pool = pool;
@@ -98,6 +95,8 @@ export class HashingPass {
     this.#hasher = hasher;
     this.#family = scheme.family;
     [this.#pairOp, this.#leafOp] = opsOf(scheme.family);
+    const longest = inlineBytesMax(pool.pageBytes);
+    this.#hashPages = hasher.pageHasher?.(scheme.family, longest);
   }
 
   /**
@@ -116,41 +115,16 @@ export class HashingPass {
   }
 
   /**
-   * Begins to hash what is dirty in pages that the running part of an edit will
-   * not come back to; {@linkcode run} waits for it. Root nodes are left to it, as
-   * their hashes lie in pages above, and so are pages above dirty ones.
-   *
-   * @param mayExtend Whether there may be nodes flagged EXTEND.
+   * Hashes pages that the running part of an edit will not come back to, or begins
+   * to; {@linkcode run} waits for it and does what is left: root nodes, whose hashes
+   * lie in pages above, and pages that lead to others.
    */
-  runLater(frames: readonly number[], mayExtend: boolean): void {
-    for (const f of frames) {
-      // A page that leads nowhere needs no look at each of its nodes.
-      const isPlain = !mayExtend && !this.#pool.isInner(f);
-      if (!isPlain && !this.#isLowest(f)) continue;
-      const u16 = this.#pages.u16, i = metaAt(f, this.#pages.root(f));
-      if (u16[i] >> KIND_SHIFT !== JOIN || (u16[i] & DIRTY) === 0) continue;
-      const n = this.#nextBelow(f, i);
-      if (n !== NONE) this.#visit(f, n, hashAt(f, n), u16[i] & DEPTH_MASK);
-    }
-    const values = this.#values.length, leaves = this.#leaves.length;
-    this.#listTop = this.#later!.beginGroup(
-      values + leaves + this.#pairLength,
-      values / 3 + this.#deepest + 3,
-    );
-    this.#execute();
-    if (this.#listTop > 0) this.#later!.endGroup();
-    this.#listTop = 0;
-  }
-
-  /** Whether a page can be hashed by itself. */
-  #isLowest(f: number): boolean {
-    const u16 = this.#pages.u16;
-    for (let n = u16[f + AT_SLOTS >> 1] - 1; n >= 0; n--) {
-      const meta = u16[metaAt(f, n)];
-      if ((meta & EXTEND) !== 0) return false;
-      if (meta >> KIND_SHIFT === CHILD && (meta & DIRTY) !== 0) return false;
-    }
-    return true;
+  runClosed(frames: readonly number[]): void {
+    if (this.#hashPages === undefined || frames.length === 0) return;
+    if (this.#later?.hashLater(this.#family, frames)) return;
+    const { listAt } = this.#pool;
+    this.#pages.u32.set(frames, listAt >> 2);
+    this.#hashPages(listAt, frames.length);
   }
 
   /**
@@ -365,7 +339,6 @@ export class HashingPass {
   #level(level: number, words: number): Words {
     const list = this.#pairs[level] ??= new Words();
     list.room(words);
-    this.#pairLength += words;
     if (level > this.#deepest) this.#deepest = level;
     return list;
   }
@@ -436,35 +409,18 @@ export class HashingPass {
       this.#batches(op, pairs.data, pairs.length / OP_WORDS[op]);
       pairs.length = 0;
     }
-    this.#pairLength = 0;
     this.#deepest = 0;
   }
 
   /** Runs a list through the pool's list region. */
   #batches(op: number, list: Uint32Array, count: number): void {
     const words = OP_WORDS[op], { listAt, listBytes } = this.#pool;
-    if (this.#listTop > 0) {
-      const at = this.#listTop;
-      this.#listTop += 4 * words * count;
-      this.#runPart(op, list, 0, count, at);
-      return;
-    }
-    const most = Math.floor(listBytes / 4 / words);
+    const most = Math.floor(listBytes / 4 / words), { u32 } = this.#pages;
     for (let done = 0; done < count; done += most) {
-      this.#runPart(op, list, done, Math.min(most, count - done), listAt);
+      const part = Math.min(most, count - done), from = done * words;
+      u32.set(list.subarray(from, from + part * words), listAt >> 2);
+      this.#hasher.hashBatch(op, listAt, part);
     }
-  }
-
-  #runPart(
-    op: number,
-    list: Uint32Array,
-    from: number,
-    count: number,
-    at: number,
-  ): void {
-    const words = OP_WORDS[op], start = from * words;
-    this.#pages.u32.set(list.subarray(start, start + count * words), at >> 2);
-    this.#hasher.hashBatch(op, at, count);
   }
 }
 

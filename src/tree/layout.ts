@@ -69,6 +69,14 @@ export const VALUE_BYTES_MAX = 2 ** 29;
 export const PAGE_BYTES_MIN = 512;
 export const PAGE_BYTES_MAX = 32768;
 
+/**
+ * Longest key with its value that lies in a page of `pageBytes`, in bytes; what is
+ * longer goes to an overflow extent.
+ */
+export function inlineBytesMax(pageBytes: number): number {
+  return Math.floor((pageBytes - PAGE_HEADER_BYTES) / 4) - NODE_BYTES;
+}
+
 /** Byte offset of the hash cell of node `n` of the page at `f`. */
 export function hashAt(f: number, n: number): number {
   return f + PAGE_HEADER_BYTES + (n >> 2) * GROUP_BYTES + ((n & 3) << 5);

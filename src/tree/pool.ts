@@ -28,6 +28,8 @@ export interface PageIo {
   readPage(page: number, frame: Uint8Array): void;
   /** Writes whole pages that follow each other, from page `first` on. */
   writePages(first: number, bytes: Uint8Array): void;
+  /** Copies what is in one frame to another. */
+  copyFrame(to: number, from: number): void;
   /** Checksum of the page whose frame is at `f`, into `out` as [low, high]. */
   checksumFrame(page: number, f: number, out: Uint32Array): void;
 }
@@ -312,7 +314,7 @@ export class PagePool {
     const f = this.#frames.offset(this.#takeFrame(NOBODY));
     this.unpin(from);
     if (this.isInner(from)) this.setInner(f);
-    this.pages.u8.copyWithin(f, from, from + this.pageBytes);
+    this.#io.copyFrame(f, from);
     return f;
   }
 

@@ -41,21 +41,22 @@ async function addOn(): Promise<HashtreeModule | undefined> {
 async function rootsWith(
   options: OpenOptions,
   batches: readonly Write[][],
-): Promise<[engine: string, roots: string[]]> {
+): Promise<[engine: string, roots: string[], hashes: number]> {
   await using db = await open(memoryBackend(), options);
-  const roots: string[] = [];
+  const roots: string[] = [], before = db.metrics().hashes;
   for (const batch of batches) {
     await commit(db, batch);
     roots.push(db.root.toHex());
   }
-  return [db.metrics().hasher, roots];
+  const { hasher, hashes } = db.metrics();
+  return [hasher, roots, hashes - before];
 }
 
 for (const name of Object.keys(SCHEMES)) {
   Deno.test(`every hasher gives the same roots under ${name}`, async () => {
     const scheme = SCHEMES[name], draw = random(`hashers ${name}`);
     const isSha = scheme.hashName === "sha256";
-    const state = drawEntries(name, "mixed", 400, draw);
+    const state = drawEntries(name, "mixed", 1500, draw);
     const batches = [
       state,
       ...[1, 2, 3].map(() =>
@@ -65,14 +66,14 @@ for (const name of Object.keys(SCHEMES)) {
         ])
       ),
     ];
-    const [plain, wanted] = await rootsWith(
+    const [plain, wanted, hashes] = await rootsWith(
       { scheme, hasher: "js" },
       batches,
     );
     assertEquals(plain, "js");
     assertEquals(
       await rootsWith({ scheme, hasher: "wasm" }, batches),
-      ["wasm-simd", wanted],
+      ["wasm-simd", wanted, hashes],
     );
     const modules: [HashtreeModule | undefined, boolean][] = [
       [standIn, true],
@@ -86,10 +87,24 @@ for (const name of Object.keys(SCHEMES)) {
         const engine = hasher === "js" ? "js" : "wasm-simd";
         assertEquals(
           await rootsWith({ scheme, hasher, hashtree }, batches),
-          [isUsed ? "hashtree" : engine, wanted],
+          [isUsed ? "hashtree" : engine, wanted, hashes],
         );
       }
     }
+  });
+}
+
+for (const name of ["nomt-sha256", "jam-blake2b", "eip7864-sha256"]) {
+  Deno.test(`large pages have the same roots under ${name}`, async () => {
+    const scheme = SCHEMES[name], draw = random(`large pages ${name}`);
+    // Sixteen pages have more nodes than the kernels take at a time.
+    const batches = [drawEntries(name, "random", 8000, draw)];
+    const pageBytes = 32768;
+    const [, wanted] = await rootsWith({ scheme, hasher: "js" }, batches);
+    assertEquals(
+      (await rootsWith({ scheme, hasher: "wasm", pageBytes }, batches))[1],
+      wanted,
+    );
   });
 }
 

@@ -115,7 +115,7 @@ for (const scheme of schemes) {
   });
 
   Deno.test(`wasmHasher() reads ${name} values at the end of memory`, () => {
-    const memory = memoryOf(1 << 18, false);
+    const memory = memoryOf(1 << 19, false);
     const hasher = kernels(memory, scheme);
     const bytes = new Uint8Array(memory.buffer);
     bytes.set(random(`end ${name}`).bytes(4096), bytes.length - 4096);

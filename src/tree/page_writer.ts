@@ -222,13 +222,7 @@ export class PageWriter {
     this.#runs.start();
     for (let k = 0; k < frames.length; k++) {
       const page = pool.page(frames[k]), f = pool.offset(frames[k]);
-      this.#forEachChild(f, (i) => {
-        if (this.#fillChecksum(i)) return;
-        const below = pool.find(u32[i]);
-        if (below < 0 || !pool.isUnwritten(below) || isMet[below] === 1) return;
-        this.#seal(below, others);
-        this.#fillChecksum(i);
-      });
+      if (pool.isInner(frames[k])) this.#sealBelow(f, isMet, others);
       this.#io.checksumFrame(page, f, sum);
       const i = references[k];
       if (i === 0) this.#checksums.set(page, sum[0], sum[1]);
@@ -239,6 +233,18 @@ export class PageWriter {
       this.#runs.push(this.#io, page, f);
     }
     this.#runs.end(this.#io);
+  }
+
+  /** Fills in what the child entries of a page do not know that is moved. */
+  #sealBelow(f: number, isMet: Uint8Array, others: number[]): void {
+    const pool = this.#frames, { u32 } = this.#pages;
+    this.#forEachChild(f, (i) => {
+      if (this.#fillChecksum(i)) return;
+      const below = pool.find(u32[i]);
+      if (below < 0 || !pool.isUnwritten(below) || isMet[below] === 1) return;
+      this.#seal(below, others);
+      this.#fillChecksum(i);
+    });
   }
 
   /** Seals the unwritten pages that are not pinned. */

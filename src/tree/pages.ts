@@ -36,7 +36,6 @@ import {
   OVERFLOW_RECORD_BYTES,
   PAGE_HEADER_BYTES,
   PAGE_MAGIC,
-  TERMINAL,
   VALUE_BYTES_MAX,
 } from "./layout.ts";
 import { keyRecordBytes, type KeyRule } from "./keys.ts";
@@ -427,7 +426,7 @@ export class Pages {
    * After this nothing done to the page can leave it or run for ever.
    */
   isSound(f: number, page: number, keyBytesMax: number): boolean {
-    const u16 = this.u16;
+    const u16 = this.u16, depths = 8 * keyBytesMax;
     const slots = u16[f + AT_SLOTS >> 1], heap = u16[f + AT_HEAP >> 1];
     const live = this.liveNodes(f);
     if (
@@ -436,35 +435,41 @@ export class Pages {
       PAGE_HEADER_BYTES + groupBytes(slots) > heap ||
       !this.#isSoundFreeList(f, slots, slots - live)
     ) return false;
-    const stack = this.#stack;
-    let top = 0, seen = 0, bytes = 0;
-    stack[top++] = this.root(f);
-    stack[top++] = NONE;
-    stack[top++] = -1;
-    while (top > 0) {
-      const above = stack[--top], parent = stack[--top], n = stack[--top];
-      if (n >= slots || ++seen > live) return false;
-      const i = metaAt(f, n), kind = u16[i] >> KIND_SHIFT;
-      if (u16[i + 3] !== parent || (u16[i] & (DIRTY | EXTEND)) !== 0) {
-        return false;
-      }
-      // A page that only leads to another one is never written.
-      if (parent === NONE && kind === CHILD) return false;
+    const root = this.root(f);
+    let joins = 0, bytes = 0;
+    for (let n = 0; n < slots; n++) {
+      const i = metaAt(f, n), meta = u16[i], kind = meta >> KIND_SHIFT;
+      if (kind === FREE) continue;
+      const parent = u16[i + 3];
+      let above = -1;
+      if (n !== root) {
+        if (parent >= slots) return false;
+        above = u16[metaAt(f, parent)] ^ JOIN << KIND_SHIFT;
+        // A written page has no flags, so this is the depth of a join.
+        if (above > DEPTH_MASK) return false;
+      } else if (parent !== NONE || kind === CHILD) return false;
       if (kind === JOIN) {
-        const depth = u16[i] & DEPTH_MASK;
-        if (depth <= above || depth >= 8 * keyBytesMax) return false;
-        for (let side = 1; side <= 2; side++) {
-          stack[top++] = u16[i + side];
-          stack[top++] = n;
-          stack[top++] = depth;
-        }
+        joins++;
+        const depth = meta ^ JOIN << KIND_SHIFT;
+        const left = u16[i + 1], right = u16[i + 2];
+        if (
+          depth <= above || depth >= depths || left === right ||
+          left >= slots || right >= slots
+        ) return false;
+        const j = metaAt(f, left), k = metaAt(f, right);
+        if (
+          u16[j + 3] !== n || u16[k + 3] !== n ||
+          u16[j] >> KIND_SHIFT === FREE || u16[k] >> KIND_SHIFT === FREE
+        ) return false;
       } else {
-        const size = this.#soundRecord(f, n, heap, above);
+        if ((meta & (DIRTY | EXTEND)) !== 0) return false;
+        const size = this.#soundRecord(f, i, heap, above);
         if (size < 0) return false;
         bytes += size;
       }
     }
-    return seen === live && bytes === this.heapLive(f);
+    // Every join is above two nodes, so all but the root are below one.
+    return 2 * joins + 1 === live && bytes === this.heapLive(f);
   }
 
   /** Whether exactly `count` slots are on the free list, each once. */
@@ -477,31 +482,31 @@ export class Pages {
     return n === NONE;
   }
 
-  /** Bytes of the node's record, or -1 when it is not sound. */
-  #soundRecord(f: number, n: number, heap: number, above: number): number {
-    const i = metaAt(f, n), end = this.pageBytes;
-    const at = this.u16[i + 1], kind = this.u16[i] >> KIND_SHIFT;
+  /**
+   * Bytes of the record of the node whose meta is at `i`, or -1 when it is not sound.
+   */
+  #soundRecord(f: number, i: number, heap: number, above: number): number {
+    const { u16, u32, rule } = this, end = this.pageBytes;
+    const at = u16[i + 1], j = f + at >> 2;
     if (at < heap || (at & 3) !== 0 || at >= end) return -1;
-    if (kind === CHILD) {
-      const j = f + at >> 2;
-      const sound = at + CHILD_RECORD_BYTES <= end &&
-        this.u16[i + 2] > above && this.u32[j] !== 0 &&
-        (this.u32[j + 1] | this.u32[j + 2]) !== 0;
+    if (u16[i] >> KIND_SHIFT === CHILD) {
+      const sound = at + CHILD_RECORD_BYTES <= end && u16[i + 2] > above &&
+        u32[j] !== 0 && (u32[j + 1] | u32[j + 2]) !== 0;
       return sound ? CHILD_RECORD_BYTES : -1;
     }
-    const { min, max } = this.rule;
-    const key = this.keyBytes(f, n);
-    if (kind !== TERMINAL || key < min || key > max) return -1;
-    const size = this.recordBytes(f, n);
-    return at + size <= end && this.#isSoundValue(f, n) ? size : -1;
-  }
-
-  /** Whether a terminal's value has a length that the scheme takes. */
-  #isSoundValue(f: number, n: number): boolean {
-    const { valueBytes } = this.rule, length = this.valueBytes(f, n);
-    if (valueBytes !== undefined && length !== valueBytes) return false;
-    if (!this.isOverflow(f, n)) return true;
-    return valueBytes === undefined && length <= VALUE_BYTES_MAX &&
-      this.u32[(this.valueAt(f, n) >> 2) + 1] !== 0;
+    const keyBytes = rule.fixedBytes || this.u8[f + at];
+    if (keyBytes < rule.min || keyBytes > rule.max) return -1;
+    const key = keyRecordBytes(rule, keyBytes);
+    const isOverflow = (u16[i] & OVERFLOW) !== 0;
+    const size = key +
+      (isOverflow ? OVERFLOW_RECORD_BYTES : align4(u16[i + 2]));
+    if (at + size > end) return -1;
+    const length = isOverflow ? u32[j + (key >> 2)] : u16[i + 2];
+    if (rule.valueBytes !== undefined) {
+      return length === rule.valueBytes && !isOverflow ? size : -1;
+    }
+    if (!isOverflow) return size;
+    const isExtent = length <= VALUE_BYTES_MAX && u32[j + (key >> 2) + 1] !== 0;
+    return isExtent ? size : -1;
   }
 }

@@ -235,16 +235,19 @@ export class PagePool {
   }
 
   /**
-   * As {@linkcode child}, for an edit: a pinned page itself, of any other a staged
-   * copy. Copying comes before the first look at the page, so that the two misses
-   * of the CPU's caches become one.
+   * As {@linkcode child}, for an edit: a pinned page itself, of another one in the
+   * pool a staged copy. Copying comes before the first look at the page, so that the
+   * two misses of the CPU's caches become one. Of a page that only storage has no
+   * copy is made: it is pinned, and {@linkcode adopt} takes its frame.
    */
   childToEdit(f: number, n: number, birth: number): number {
     const { pages } = this, { u16, u32 } = pages;
     const i = pages.record(f, n) >> 2;
     const wanted = u16[metaAt(f, n) + 2];
     this.setInner(f);
+    const isThere = this.#frames.find(u32[i]) >= 0;
     const child = this.get(u32[i], u32[i + 1], u32[i + 2]);
+    if (!isThere) this.pin(child);
     if (this.#frames.isPinned(this.#frames.at(child))) {
       return this.#rooted(child, wanted);
     }
@@ -318,10 +321,14 @@ export class PagePool {
     return f;
   }
 
-  /** Makes a staged frame page `page` of a version. */
+  /**
+   * Makes a staged frame page `page` of a version, or the frame of a page that
+   * {@linkcode childToEdit} has loaded, which goes back to be in storage alone.
+   */
   adopt(f: number, page: number, birth: number): void {
     if (this.#frames.find(page) >= 0) throw inUse(page);
-    const frame = this.#frames.at(f);
+    const frame = this.#frames.at(f), loaded = this.#frames.page(frame);
+    if (loaded !== 0) this.#frames.unname(loaded);
     this.#frames.name(frame, page);
     this.#frames.setUnwritten(frame);
     this.pages.u32[f >> 2] = page;
@@ -329,9 +336,11 @@ export class PagePool {
     this.pin(f);
   }
 
-  /** Gives back a staged frame. */
+  /** Gives back a staged frame; a page that was loaded stays. */
   unstage(f: number): void {
-    this.#frames.release(this.#frames.at(f));
+    const frame = this.#frames.at(f);
+    if (this.#frames.page(frame) === 0) this.#frames.release(frame);
+    else this.#frames.unpin(frame);
   }
 
   /** Reads a cached page anew, unless storage does not have it. */

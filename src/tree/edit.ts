@@ -16,9 +16,11 @@
 //
 // Fill: an overfull page is cut at its root join. A half that is at least
 // `minFill` (5/16 of a page) becomes a page, a smaller one moves up into the
-// parent page; a page that falls below it is dissolved into its parent. So
-// every page of 4 KiB or more, but the root's, stays at least that full, for any
-// keys; in smaller ones the groups of four nodes take a share of it.
+// parent page; a page that falls below it is dissolved into its parent. What has
+// moved up and grown that large becomes a page of its own when the page that it is
+// in overflows. So every page of 4 KiB or more, but the root's, stays at least that
+// full, for any keys, and terminals are at the ends of paths, where they cost
+// least; in smaller pages the groups of four nodes take a share of it.
 
 import type { Scheme } from "@stemma/verify";
 import { KeyPrefixError } from "../errors.ts";
@@ -611,9 +613,10 @@ export class TreeEdit {
     this.#path.insertRoot(f, n);
   }
 
-  /** Cuts a level's page at its root join. */
+  /** Makes a level's page smaller: takes an end out of it, or cuts it at its root join. */
   #split(level: number): void {
     const pages = this.#pages;
+    if (this.#pushDown(level)) return;
     if (level === 1) {
       this.#growRoot();
       level = 2;
@@ -631,6 +634,27 @@ export class TreeEdit {
     const heap = cut ? CHILD_RECORD_BYTES : lightBytes - 40 * lightNodes;
     if (!this.#ensureRoom(level - 1, 1 + lightNodes, heap)) return;
     this.#divide(level, heavySide, cut);
+  }
+
+  /**
+   * Makes a page of the heaviest part of a level's page that leads to no other one, if
+   * that is a page which leads to some; returns whether it did. Or else what moves up
+   * from below would grow there, and a path lead through many pages.
+   */
+  #pushDown(level: number): boolean {
+    const pages = this.#pages, u16 = pages.u16, f = this.#path.frames[level];
+    const n = pages.heaviestEnd(f, this.#minFill);
+    if (n === NONE) return false;
+    const page = this.#path.newPage(), i = metaAt(f, n);
+    const extend = u16[i] & EXTEND;
+    // What is remembered of this flag stays where it is, as the hash does.
+    u16[i] &= ~EXTEND;
+    const depth = this.#nodeDepth(f, n);
+    pages.setRoot(page, pages.copySubtree(f, n, page, this.#onMove));
+    u16[i] |= extend;
+    pages.becomeChild(f, n, pages.pageOf(page), depth);
+    this.pool.setInner(f);
+    return true;
   }
 
   /** Leaves the heavy half of a page in it and moves the rest up or out. */

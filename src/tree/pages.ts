@@ -54,6 +54,9 @@ export class Pages {
   readonly keyShift: number;
   readonly #scratch: number;
   readonly #stack: Int32Array;
+  /** Nodes from the root down, and what each weighs with all below it. */
+  readonly #order: Uint16Array;
+  readonly #weights: Int32Array;
   #touched = 0;
 
   /**
@@ -75,7 +78,10 @@ export class Pages {
     this.rule = rule;
     this.keyShift = rule.fixedBytes === 0 ? 1 : 0;
     this.#scratch = scratch;
-    this.#stack = new Int32Array(3 * (pageBytes / NODE_BYTES + 2) | 0);
+    const nodes = pageBytes / NODE_BYTES + 2 | 0;
+    this.#stack = new Int32Array(3 * nodes);
+    this.#order = new Uint16Array(nodes);
+    this.#weights = new Int32Array(nodes);
   }
 
   /** Makes the frame an empty page. */
@@ -332,6 +338,61 @@ export class Pages {
       }
     }
     return bytes;
+  }
+
+  /**
+   * The heaviest part of a page that leads to no other page, in a page that does: a
+   * join below the root, of at least `min` bytes with all below it, that leaves at
+   * least as much; or NONE.
+   */
+  heaviestEnd(f: number, min: number): number {
+    const u16 = this.u16, order = this.#order, weights = this.#weights;
+    const root = this.root(f), max = this.weight(f) - min;
+    let count = 0, best = NONE, most = 0;
+    order[count++] = root;
+    for (let k = 0; k < count; k++) {
+      const i = metaAt(f, order[k]);
+      if (u16[i] >> KIND_SHIFT !== JOIN) continue;
+      order[count++] = u16[i + 1];
+      order[count++] = u16[i + 2];
+    }
+    // A page below counts as more than there is room for.
+    while (count > 0) {
+      const n = order[--count], i = metaAt(f, n), kind = u16[i] >> KIND_SHIFT;
+      let weight = NODE_BYTES + this.recordBytes(f, n);
+      if (kind === CHILD) weight = this.pageBytes;
+      if (kind === JOIN) weight += weights[u16[i + 1]] + weights[u16[i + 2]];
+      weights[n] = weight;
+      const isEnd = kind === JOIN && weight >= min && weight <= max;
+      if (isEnd && weight > most && n !== root) {
+        best = n;
+        most = weight;
+      }
+    }
+    return weights[root] < this.pageBytes ? NONE : best;
+  }
+
+  /** Makes a join an entry for the page that all below it have been copied to. */
+  becomeChild(f: number, n: number, page: number, rootDepth: number): void {
+    const stack = this.#stack, { u16, u32 } = this, i = metaAt(f, n);
+    let top = 0, record = 0;
+    stack[top++] = u16[i + 1];
+    stack[top++] = u16[i + 2];
+    while (top > 0) {
+      const at = stack[--top], j = metaAt(f, at);
+      if (u16[j] >> KIND_SHIFT === JOIN) {
+        stack[top++] = u16[j + 1];
+        stack[top++] = u16[j + 2];
+      } else record = u16[j + 1];
+      this.freeNode(f, at);
+    }
+    // The entry's record takes the place of one that is not needed any more.
+    u16[f + AT_GARBAGE >> 1] -= CHILD_RECORD_BYTES;
+    u16[i] = CHILD << KIND_SHIFT | u16[i] & (DIRTY | EXTEND);
+    u16[i + 1] = record;
+    u16[i + 2] = rootDepth;
+    u32.fill(0, f + record >> 2, (f + record >> 2) + 3);
+    u32[f + record >> 2] = page;
   }
 
   /** Nodes of the subtree below and including `n`. */

@@ -38,6 +38,9 @@ export interface PageReport {
   pages: number;
   /** Pages of overflow extents. */
   extentPages: number;
+  /** Pages that lead to others, and terminals in them. */
+  innerPages: number;
+  innerEntries: number;
   /** Terminals. */
   entries: number;
   /** Pages on the longest way from the root page to a terminal. */
@@ -56,6 +59,8 @@ export function reportPages({ storage }: Inside): PageReport {
   const report: PageReport = {
     pages: 0,
     extentPages: 0,
+    innerPages: 0,
+    innerEntries: 0,
     entries: 0,
     depth: 0,
     depthMean: 0,
@@ -76,9 +81,12 @@ export function reportPages({ storage }: Inside): PageReport {
       report.fillMin = Math.min(report.fillMin, fill);
       filled += fill;
     }
+    const entries = report.entries;
+    let isInner = false;
     for (let n = 0; n < pages.u16[f + 14 >> 1]; n++) {
       const kind = pages.kind(f, n);
       if (kind === CHILD) {
+        isInner = true;
         const i = pages.record(f, n) >> 2;
         const [child, low, high] = pages.u32.subarray(i, i + 3);
         stack.push([child, low, high, depth + 1]);
@@ -88,6 +96,10 @@ export function reportPages({ storage }: Inside): PageReport {
         if (!pages.isOverflow(f, n)) continue;
         report.extentPages += file.extentPages(pages.valueBytes(f, n));
       }
+    }
+    if (isInner) {
+      report.innerPages++;
+      report.innerEntries += report.entries - entries;
     }
   }
   report.depthMean /= report.entries;

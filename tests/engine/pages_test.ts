@@ -142,6 +142,23 @@ Deno.test("get() and commit() touch O(log n) pages for spread keys", async () =>
   }
 });
 
+Deno.test("pages that lead to others are few and hold few terminals", async () => {
+  const draw = random("inner pages");
+  const inside = await openInside({ cacheBytes: 128 << 20 });
+  const { db } = inside;
+  const keys = keysOf(db.scheme, "random", 2 ** 16, draw);
+  for (let i = 0; i < keys.length; i += 4096) {
+    const part = keys.slice(i, i + 4096);
+    await commit(db, part.map((key): Write => [key, draw.bytes(32)]));
+  }
+  const { pages, innerPages, innerEntries } = reportPages(inside);
+  const text = `${innerPages} of ${pages} pages lead to others, and hold ` +
+    `${innerEntries} of ${keys.length} terminals`;
+  console.log(text);
+  assert(innerPages < 0.06 * pages && innerEntries < 0.02 * keys.length, text);
+  await db.close();
+});
+
 Deno.test("get() touches at most key bits / joins a page for any keys", async () => {
   for (const name of BIG) {
     const scheme = SCHEMES[name], draw = random(`deep ${name}`);

@@ -6,20 +6,25 @@ import {
   OP_EIP8297_BRANCH,
   OP_EIP8297_LEAF,
   OP_JAM_LEAF,
+  OP_PAIR,
+  OP_PAIR_LEFT_MASKED,
+  OP_PAIR_TOP_CLEARED,
+  OP_PAIR_TOP_SET,
   OP_VALUE,
   OP_WORDS,
 } from "../src/hash/ops.ts";
+import { SecondThread } from "../src/hash/threads.ts";
 import {
   RESERVED_BYTES,
   WasmHasher,
   wasmHasher,
 } from "../src/hash/wasm_hasher.ts";
 
-/** Hashes by op, and the time they took, since the last reset. */
+/** Hashes by op, and the first thread's time for them, since the last reset. */
 export class HashRecord {
   /** Entries of each op. */
   readonly counts: number[] = new Array(OP_WORDS.length).fill(0);
-  /** Milliseconds in `hashBatch`. */
+  /** Milliseconds of hashing, and of waiting for the second thread to end its own. */
   milliseconds = 0;
 
   reset(): void {
@@ -28,23 +33,52 @@ export class HashRecord {
   }
 }
 
+/** The leaf and the node op of a family; stems count as nodes. */
+const FAMILY_OPS: Record<Scheme["family"], [leaf: number, node: number]> = {
+  nomt: [OP_PAIR_TOP_SET, OP_PAIR_TOP_CLEARED],
+  jam: [OP_JAM_LEAF, OP_PAIR_LEFT_MASKED],
+  eip7864: [OP_VALUE, OP_PAIR],
+  eip8297: [OP_EIP8297_LEAF, OP_EIP8297_BRANCH],
+};
+
 /** Runs a function while all hashing of this process is recorded. */
 export async function recordHashes<T>(
   record: HashRecord,
   run: () => Promise<T>,
 ): Promise<T> {
-  const { prototype } = WasmHasher;
-  const { hashBatch } = prototype;
-  prototype.hashBatch = function (op, list, count) {
-    const start = performance.now();
-    hashBatch.call(this, op, list, count);
+  const hasher = WasmHasher.prototype, second = SecondThread.prototype;
+  const { hashBatch, hashPages, countPages } = hasher;
+  const { hashLater, finishGroups } = second;
+  const timed = <U>(work: () => U): U => {
+    const start = performance.now(), result = work();
     record.milliseconds += performance.now() - start;
+    return result;
+  };
+  hasher.hashBatch = function (op, list, count) {
+    timed(() => hashBatch.call(this, op, list, count));
     record.counts[op] += count;
+  };
+  hasher.hashPages = function (family, list, count) {
+    timed(() => hashPages.call(this, family, list, count));
+  };
+  hasher.countPages = function (family, values, leaves, nodes) {
+    countPages.call(this, family, values, leaves, nodes);
+    const [leaf, node] = FAMILY_OPS[family];
+    record.counts[OP_VALUE] += values;
+    record.counts[leaf] += leaves;
+    record.counts[node] += nodes;
+  };
+  second.hashLater = function (family, pages) {
+    return timed(() => hashLater.call(this, family, pages));
+  };
+  second.finishGroups = function () {
+    timed(() => finishGroups.call(this));
   };
   try {
     return await run();
   } finally {
-    prototype.hashBatch = hashBatch;
+    Object.assign(hasher, { hashBatch, hashPages, countPages });
+    Object.assign(second, { hashLater, finishGroups });
   }
 }
 

@@ -70,7 +70,7 @@ const PAGE_LEVELS = 2052;
 /** Ends of the lists below, and counters: a u32 each. */
 export const PAGE_TOPS_AT: number = MESSAGES_AT + PART_ENTRIES * MESSAGE_BYTES;
 /** 32 bytes that stay zero. */
-export const PAGE_ZERO_AT: number = PAGE_TOPS_AT + 32;
+export const PAGE_ZERO_AT: number = PAGE_TOPS_AT + 64;
 /** First node of each level; all zero between calls. */
 export const PAGE_HEADS_AT: number = PAGE_ZERO_AT + 32;
 /** Nodes that wait to be visited: number, depth of the join above. */

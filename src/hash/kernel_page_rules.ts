@@ -45,7 +45,9 @@ export interface ListKernels extends PairKernels {
 
 /** Words at PAGE_TOPS_AT: ends of lists, then counters. */
 export const VALUES32 = 0, VALUES = 1, LEAVES = 2, NODES = 3;
-export const DEEPEST = 4, VISITED = 5, HASHES = 6;
+export const DEEPEST = 4, VISITED = 5;
+/** What has been hashed: values, leaves, and nodes. */
+export const DONE: readonly number[] = [6, 7, 8];
 
 /** Fields of a node. */
 export const NEXT = 0;

@@ -52,8 +52,8 @@ import {
   bump,
   cellOf,
   DEEPEST,
+  DONE,
   type Family,
-  HASHES,
   headOf,
   KINDS,
   LEAVES,
@@ -72,7 +72,10 @@ import {
   VISITED,
 } from "./kernel_page_rules.ts";
 
-/** Exported kernels by family: (list of page offsets, count); hashes at the list. */
+/**
+ * Exported kernels by family: (list of page offsets, count). Values, leaves and nodes
+ * hashed are at the list afterwards: three words.
+ */
 export const PAGE_KERNELS = {
   nomt: "pagesNomt",
   jam: "pagesJam",
@@ -266,22 +269,27 @@ function defineFlush(
     const spare = locals(I32, 3);
     const rules = rulesWith(spare);
     const [count, level, node, next, out] = locals(I32, 5);
-    const length = (end: Code, at: number, words: number): Code => [
+    const length = (
+      end: Code,
+      at: number,
+      words: number,
+      kind: number,
+    ): Code => [
       set(
         count,
         i32.divU(i32.sub(end, add(base, at)), i32.const(4 * words)),
       ),
-      setTop(base, HASHES, i32.add(top(base, HASHES), get(count))),
+      setTop(base, DONE[kind], i32.add(top(base, DONE[kind]), get(count))),
     ];
     const list = add(base, PAGE_LIST_AT);
     const words = rules.words(node, level, base);
     const head = headOf(base, get(level));
     return [
-      length(top(base, VALUES32), PAGE_VALUES32_AT, 3),
+      length(top(base, VALUES32), PAGE_VALUES32_AT, 3, 0),
       kernels.value32(add(base, PAGE_VALUES32_AT), get(count), i32.const(0)),
-      length(top(base, VALUES), PAGE_VALUES_AT, 3),
+      length(top(base, VALUES), PAGE_VALUES_AT, 3, 0),
       kernels.stream(add(base, PAGE_VALUES_AT), get(count)),
-      length(top(base, LEAVES), PAGE_LEAVES_AT, rules.leafWords),
+      length(top(base, LEAVES), PAGE_LEAVES_AT, rules.leafWords, 1),
       rules.leaves(base, add(base, PAGE_LEAVES_AT), count),
       set(level, top(base, DEEPEST)),
       loop([
@@ -297,7 +305,7 @@ function defineFlush(
             set(node, get(next)),
             brIf(0, get(node)),
           ]),
-          length(get(out), PAGE_LIST_AT, words.length),
+          length(get(out), PAGE_LIST_AT, words.length, 2),
           rules.nodes(base, list, count, level),
         ]),
         bump(level, -1),
@@ -326,7 +334,7 @@ function definePagesOf(
     const nodes = i32.add(top(base, VISITED), i32.load16(get(f), AT_SLOTS));
     return [
       empty(base),
-      setTop(base, HASHES, i32.const(0)),
+      DONE.map((word) => setTop(base, word, i32.const(0))),
       set(at, get(list)),
       set(end, i32.add(get(list), i32.shl(get(count), i32.const(2)))),
       when(
@@ -340,7 +348,7 @@ function definePagesOf(
         ]),
       ),
       flush(),
-      i32.store(get(list), top(base, HASHES)),
+      DONE.map((word, i) => i32.store(get(list), top(base, word), 4 * i)),
     ];
   });
 }

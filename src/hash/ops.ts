@@ -82,8 +82,8 @@ export interface BatchHasher {
  * Hashes what is dirty below the root nodes of pages. A page with a child entry, or
  * with a node flagged EXTEND, stays as it is.
  *
- * @param list Byte offset, a multiple of 16, of the pages' byte offsets; what is there
- *   is overwritten.
+ * @param list Byte offset, a multiple of 16, of the pages' byte offsets; three words
+ *   there are overwritten.
  * @param count Pages.
  */
 export type PageHasher = (list: number, count: number) => void;

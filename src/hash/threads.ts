@@ -15,7 +15,7 @@
 // Besides parts of a list that the first thread waits for there are groups of pages,
 // which it goes on without. Whoever is free takes the next group and hashes it; groups
 // do not depend on each other. Each has a slot of the queue region: kernel, pages, and
-// their offsets, the first of which makes way for the number of hashes. A slot is used
+// their offsets, the first three of which make way for numbers of hashes. A slot is used
 // again when all groups are done.
 //
 // * POSTED, TAKEN and ENDED count groups. A group is taken by compare-and-swap.
@@ -163,8 +163,9 @@ export class SecondThread {
   /** Offset and size of the queue region; 0 bytes when there is none. */
   readonly #queue: number;
   readonly #queueBytes: number;
-  /** Groups since all were done. */
+  /** Groups since all were done, and their family. */
   #groups = 0;
+  #family: Scheme["family"] = "nomt";
 
   constructor(
     hasher: WasmHasher,
@@ -237,6 +238,7 @@ export class SecondThread {
     all[at + 1] = pages.length;
     for (let i = 0; i < pages.length; i++) all[at + 2 + i] = pages[i];
     this.#groups++;
+    this.#family = family;
     Atomics.store(words, POSTED, group + 1);
     this.#wake();
     return true;
@@ -257,11 +259,15 @@ export class SecondThread {
       Atomics.add(words, ENDED, 1);
     }
     this.#await(ENDED, posted);
-    let hashes = 0;
     for (; this.#groups > 0; this.#groups--) {
-      hashes += all[this.#slot(posted - this.#groups) + 2];
+      const i = this.#slot(posted - this.#groups) + 2;
+      this.#hasher.countPages(
+        this.#family,
+        all[i],
+        all[i + 1],
+        all[i + 2],
+      );
     }
-    this.#hasher.addHashes(hashes);
   }
 
   /** Index of the first word of a group's slot. */

@@ -183,16 +183,24 @@ export class WasmHasher implements BatchHasher, Checksums {
     valueBytesMax: number,
   ): PageHasher | undefined {
     if (this.#hasChunks && valueBytesMax > CHUNK_BYTES) return undefined;
-    const kernel = this.#kernels[PAGE_KERNELS[family]], words = this.#words;
-    return (list, count) => {
-      kernel(list, count, 0);
-      this.#hashes += words[list >>> 2];
-    };
+    return (list, count) => this.hashPages(family, list, count);
   }
 
-  /** Counts messages that a second thread has hashed. */
-  addHashes(count: number): void {
-    this.#hashes += count;
+  /** Hashes pages, as a {@linkcode PageHasher} does. */
+  hashPages(family: Scheme["family"], list: number, count: number): void {
+    this.#kernels[PAGE_KERNELS[family]](list, count, 0);
+    const words = this.#words, i = list >>> 2;
+    this.countPages(family, words[i], words[i + 1], words[i + 2]);
+  }
+
+  /** Counts what was hashed in pages. */
+  countPages(
+    _family: Scheme["family"],
+    values: number,
+    leaves: number,
+    nodes: number,
+  ): void {
+    this.#hashes += values + leaves + nodes;
   }
 
   copy(to: number, from: number, length: number): void {

@@ -26,6 +26,7 @@ import {
   GROUP_BYTES,
   groupBytes,
   hashAt,
+  inlineBytesMax,
   JOIN,
   KIND_SHIFT,
   metaAt,
@@ -566,7 +567,8 @@ export class Pages {
     if (rule.valueBytes !== undefined) {
       return length === rule.valueBytes && !isOverflow ? size : -1;
     }
-    if (!isOverflow) return size;
+    // What is longer could not be cut, and belongs to an extent.
+    if (!isOverflow) return size <= inlineBytesMax(end) ? size : -1;
     const isExtent = length <= VALUE_BYTES_MAX && u32[j + (key >> 2) + 1] !== 0;
     return isExtent ? size : -1;
   }

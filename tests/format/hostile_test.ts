@@ -207,6 +207,24 @@ Deno.test("a page refers to no page without a checksum, and is no mere reference
   }
 });
 
+Deno.test("a terminal that takes more than a quarter of a page is refused", async () => {
+  const files = await makeStore((db) => put(db, KEYS.slice(0, 1), 20));
+  for (const length of [20, 48, 52, 300, 304]) {
+    const forged = changeRoot(files, (page) => {
+      const view = new DataView(page.buffer, page.byteOffset, page.length);
+      const record = page.length - 32 - Math.ceil(length / 4) * 4;
+      const key = view.getUint16(162, true);
+      page.copyWithin(record, key, key + 32);
+      view.setUint16(20, record, true);
+      view.setUint16(162, record, true);
+      view.setUint16(164, length, true);
+    });
+    const [opened, read] = await useAll(forged, KEYS);
+    assertEquals(opened, "good");
+    assertEquals(read === "good", length <= 48, `${length} bytes`);
+  }
+});
+
 Deno.test("large values longer than any value, or nowhere, are refused", async () => {
   const files = await onePage(), header = headerOf(files);
   const root = pageOf(files, header, header.rootPage);

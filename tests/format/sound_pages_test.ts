@@ -64,7 +64,10 @@ function recordBytes(
   }
   const value = page.meta(n, 2);
   if (rule.valueBytes !== undefined && value !== rule.valueBytes) return -1;
-  return at + key + padded(value) > end ? -1 : key + padded(value);
+  const size = key + padded(value);
+  if (at + size > end) return -1;
+  const isFree = rule.valueBytes === undefined;
+  return isFree && size > Math.floor((end - 32) / 4) - 40 ? -1 : size;
 }
 
 /** Whether a page is a tree: no more, no less. */

@@ -50,6 +50,7 @@ async function commits(
   to: number,
 ): Promise<Record<string, number>> {
   const key = new Uint8Array(32);
+  let pageFileSize = 0;
   for (let n = from; n < to; n++) {
     using session = db.begin();
     for (let k = 0; k < 8; k++) {
@@ -65,11 +66,13 @@ async function commits(
       snapshot.has(dropped.root);
     }
     await session.prepare().commit();
+    // It grows for long runs of pages and shrinks again.
+    pageFileSize = Math.max(pageFileSize, db.metrics().pageFileSize);
   }
   await db.checkpoint();
   await db.checkpoint();
   (globalThis as unknown as { gc(): void }).gc();
-  const { pageFileSize, logSize, liveVersions, pageFileFree } = db.metrics();
+  const { logSize, liveVersions, pageFileFree } = db.metrics();
   const { heapUsed, external } = Deno.memoryUsage();
   const heap = heapUsed + external;
   return { heap, pageFileSize, logSize, liveVersions, pageFileFree };

@@ -49,7 +49,7 @@ const SLOTS = 256;
 /** Words of a slot. */
 const SLOT_WORDS = 64;
 /** Pages of a group, at most. */
-export const GROUP_PAGES_MAX: number = SLOT_WORDS - 2;
+const GROUP_PAGES_MAX = SLOT_WORDS - 2;
 /** Bytes of the pool for groups that wait. */
 export const QUEUE_BYTES: number = 4 * SLOTS * SLOT_WORDS;
 /** Looks at the mailbox before the first thread yields its processor. */
@@ -226,11 +226,13 @@ export class SecondThread {
    * Begins to hash pages that nobody touches until {@linkcode finishGroups}.
    *
    * @param family The family of the scheme, for which the hasher has a page hasher.
-   * @param pages Their byte offsets, at most {@linkcode GROUP_PAGES_MAX}.
-   * @returns Whether it does; not while the thread is asleep.
+   * @param pages Their byte offsets.
+   * @returns Whether it does; not while the thread is asleep, nor for more pages than a
+   *   slot has room for.
    */
   hashLater(family: Scheme["family"], pages: readonly number[]): boolean {
-    if (!this.#isAwake || this.#queueBytes === 0) return false;
+    const isRoom = this.#queueBytes > 0 && pages.length <= GROUP_PAGES_MAX;
+    if (!this.#isAwake || !isRoom) return false;
     if (this.#groups === SLOTS) this.finishGroups();
     const words = this.#words, all = this.#all, group = words[POSTED];
     const at = this.#slot(group);

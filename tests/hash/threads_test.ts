@@ -4,7 +4,11 @@ import { blake3 } from "@noble/hashes/blake3.js";
 import { assert, assertEquals } from "@std/assert";
 import { jsHasher } from "../../src/hash/js_hasher.ts";
 import { OP_PAIR, OP_WORDS } from "../../src/hash/ops.ts";
-import { type SecondThread, secondThread } from "../../src/hash/threads.ts";
+import {
+  QUEUE_BYTES,
+  type SecondThread,
+  secondThread,
+} from "../../src/hash/threads.ts";
 import { wasmHasher } from "../../src/hash/wasm_hasher.ts";
 import { random } from "../_amount.ts";
 import {
@@ -90,6 +94,26 @@ Deno.test("secondThread() works with a worker of the application's own", async (
   await untilReady(thread);
   thread.begin();
   checkBatch(memory, hasher, OP_PAIR);
+});
+
+Deno.test("hashLater() refuses more pages than a slot of the queue has room for", async () => {
+  const queueAt = LIST_AT + 65536, pageAt = queueAt + QUEUE_BYTES;
+  const memory = memoryOf(pageAt + 4096, true);
+  const hasher = wasmHasher(memory, RESERVED_AT, scheme)!;
+  const queue = { at: queueAt, bytes: QUEUE_BYTES };
+  using thread = secondThread(hasher, memory, RESERVED_AT, undefined, queue)!;
+  await untilReady(thread);
+  // A page of zeros has no dirty node.
+  const pages = (count: number) => new Array<number>(count).fill(pageAt);
+  const words = new Uint32Array(memory.buffer, queueAt, QUEUE_BYTES / 4);
+  assert(!thread.hashLater("nomt", pages(1)), "it is asleep");
+  thread.begin();
+  assert(!thread.hashLater("nomt", pages(63)));
+  assert(words.every((word) => word === 0));
+  for (let i = 0; i < 600; i++) assert(thread.hashLater("nomt", pages(62)));
+  thread.finishGroups();
+  assertEquals(hasher.hashes, 9);
+  thread.end();
 });
 
 Deno.test("secondThread() is undefined when memory is not shared", () => {

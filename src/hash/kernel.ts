@@ -3,7 +3,7 @@
 // Assembles and compiles the kernel module of a hash function: once per process
 // for each kind of memory, since V8 and others keep optimized code with the module.
 
-import type { HashName } from "@stemma/verify";
+import type { HashName, Scheme } from "@stemma/verify";
 import { get, I32, memoryCopy, ModuleWriter } from "./emitter.ts";
 import { blake2bCore } from "./kernel_blake2b.ts";
 import { blake3Core, CHUNK_END, ROOT } from "./kernel_blake3.ts";
@@ -50,10 +50,11 @@ function defineCopy(module: ModuleWriter): void {
   });
 }
 
-/** Bytes of a hash function's module. */
+/** Bytes of a hash function's module; whole pages it hashes for one family. */
 export function kernelBytes(
   core: Core,
   shared: boolean,
+  family?: Scheme["family"],
 ): Uint8Array<ArrayBuffer> {
   const module = new ModuleWriter();
   const code = core.define(module);
@@ -61,7 +62,9 @@ export function kernelBytes(
   const pairs = definePairs(module, core, code, row);
   const stream = defineStream(module, core, code, row);
   const messages = defineMessages(module);
-  definePages(module, { ...pairs, ...messages, stream });
+  if (family !== undefined) {
+    definePages(module, { ...pairs, ...messages, stream }, family);
+  }
   defineChecksum(module);
   defineCopy(module);
   return module.bytes(shared);
@@ -72,20 +75,24 @@ export function kernelBytes(
  *
  * @param hashName The hash function.
  * @param shared Whether the memory is shared.
+ * @param family The family whose pages it hashes; omitted: no pages.
  * @returns `undefined` when there are none, or WebAssembly with SIMD is missing
  * or forbidden here.
  */
 export function compileKernel(
   hashName: string,
   shared: boolean,
+  family?: Scheme["family"],
 ): CompiledKernel | undefined {
   if (!isHashName(hashName)) return undefined;
-  const key = `${hashName} ${shared}`;
+  const key = `${hashName} ${shared} ${family}`;
   if (!compiled.has(key)) {
     const core = cores[hashName];
     let kernel: CompiledKernel | undefined;
     try {
-      const module = new WebAssembly.Module(kernelBytes(core, shared));
+      const module = new WebAssembly.Module(
+        kernelBytes(core, shared, family),
+      );
       kernel = { core, module };
     } catch {
       // No WebAssembly, no SIMD, or a policy against it: JavaScript it is.

@@ -4,6 +4,7 @@
 // terminals go to, at which level a join is hashed, and how its hash is lifted over
 // one-child levels.
 
+import type { Scheme } from "@stemma/verify";
 import {
   GROUP_BYTES,
   KIND_SHIFT,
@@ -34,7 +35,7 @@ import {
 import type { PairKernels } from "./kernel_pairs.ts";
 
 /** Families of schemes, each with rules of its own. */
-export type Family = "nomt" | "jam" | "eip7864" | "eip8297";
+export type Family = Scheme["family"];
 
 /** The kernels over lists that this one calls. */
 export interface ListKernels extends PairKernels {

@@ -73,15 +73,10 @@ import {
 } from "./kernel_page_rules.ts";
 
 /**
- * Exported kernels by family: (list of page offsets, count). Values, leaves and nodes
- * hashed are at the list afterwards: three words.
+ * Exported: (list of page offsets, count). Values, leaves and nodes hashed are at the
+ * list afterwards: three words.
  */
-export const PAGE_KERNELS = {
-  nomt: "pagesNomt",
-  jam: "pagesJam",
-  eip7864: "pagesEip7864",
-  eip8297: "pagesEip8297",
-} as const satisfies Record<Family, string>;
+export const KERNEL_PAGES = "pages";
 
 /** (page) -> not 0 when it has a child entry or a node flagged EXTEND. */
 function defineIsOpen(module: ModuleWriter): Call {
@@ -316,19 +311,18 @@ function defineFlush(
   });
 }
 
-/** Writes one exported kernel. */
-function definePagesOf(
+/** Adds the kernel for a family of schemes to a module. */
+export function definePages(
   module: ModuleWriter,
-  family: Family,
   kernels: ListKernels,
-  isOpen: Call,
-  below: Call,
+  family: Family,
 ): void {
+  const isOpen = defineIsOpen(module), below = defineBelow(module);
   const rules = (spare: readonly Local[]): Rules =>
     rulesOf(family, kernels, spare);
   const visit = defineVisit(module, rules([]), isOpen, below);
   const flush = defineFlush(module, kernels, rules);
-  const signature = { params: [I32, I32, I32], name: PAGE_KERNELS[family] };
+  const signature = { params: [I32, I32, I32], name: KERNEL_PAGES };
   module.func(signature, ({ params, base, locals }) => {
     const [list, count] = params, [at, end, f] = locals(I32, 3);
     const nodes = i32.add(top(base, VISITED), i32.load16(get(f), AT_SLOTS));
@@ -351,12 +345,4 @@ function definePagesOf(
       DONE.map((word, i) => i32.store(get(list), top(base, word), 4 * i)),
     ];
   });
-}
-
-/** Adds the kernels of all families to a module. */
-export function definePages(module: ModuleWriter, kernels: ListKernels): void {
-  const isOpen = defineIsOpen(module), below = defineBelow(module);
-  for (const family of Object.keys(PAGE_KERNELS) as Family[]) {
-    definePagesOf(module, family, kernels, isOpen, below);
-  }
 }

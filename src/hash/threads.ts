@@ -22,7 +22,7 @@
 
 import type { Scheme } from "@stemma/verify";
 import { type KernelFunction, placeConstants } from "./kernel.ts";
-import { PAGE_KERNELS } from "./kernel_pages.ts";
+import { KERNEL_PAGES } from "./kernel_pages.ts";
 import { MAILBOX_AT, SECOND_AT } from "./kernel_layout.ts";
 import { KERNEL_STREAM } from "./kernel_stream.ts";
 import type { WasmHasher } from "./wasm_hasher.ts";
@@ -236,7 +236,7 @@ export class SecondThread {
     if (this.#groups === SLOTS) this.finishGroups();
     const words = this.#words, all = this.#all, group = words[POSTED];
     const at = this.#slot(group);
-    all[at] = this.#index.get(PAGE_KERNELS[family])!;
+    all[at] = this.#index.get(KERNEL_PAGES)!;
     all[at + 1] = pages.length;
     for (let i = 0; i < pages.length; i++) all[at + 2 + i] = pages[i];
     this.#groups++;

@@ -31,7 +31,7 @@ import {
   KERNEL_BRANCH_MESSAGES,
   KERNEL_LEAF_MESSAGES,
 } from "./kernel_messages.ts";
-import { PAGE_KERNELS } from "./kernel_pages.ts";
+import { KERNEL_PAGES } from "./kernel_pages.ts";
 import {
   KERNEL_JAM_LEAF,
   KERNEL_PAIR,
@@ -62,8 +62,10 @@ import {
 
 export { RESERVED_BYTES } from "./kernel_layout.ts";
 
-/** What the hasher needs of a scheme. */
-export type KernelScheme = Pick<Scheme, "hash" | "hashName">;
+/** What the hasher needs of a scheme; without a family it hashes no pages. */
+export type KernelScheme =
+  & Pick<Scheme, "hash" | "hashName">
+  & Partial<Pick<Scheme, "family">>;
 
 /** Calls a kernel on a list; the second thread takes its share here. */
 export type ListCall = (
@@ -182,13 +184,14 @@ export class WasmHasher implements BatchHasher, Checksums {
     family: Scheme["family"],
     valueBytesMax: number,
   ): PageHasher | undefined {
+    if (this.#kernels[KERNEL_PAGES] === undefined) return undefined;
     if (this.#hasChunks && valueBytesMax > CHUNK_BYTES) return undefined;
     return (list, count) => this.hashPages(family, list, count);
   }
 
   /** Hashes pages, as a {@linkcode PageHasher} does. */
   hashPages(family: Scheme["family"], list: number, count: number): void {
-    this.#kernels[PAGE_KERNELS[family]](list, count, 0);
+    this.#kernels[KERNEL_PAGES](list, count, 0);
     const words = this.#words, i = list >>> 2;
     this.countPages(family, words[i], words[i + 1], words[i + 2]);
   }
@@ -466,7 +469,7 @@ function isShared(buffer: ArrayBufferLike): boolean {
  * @param memory The pool. It must not grow afterwards.
  * @param reservedAt Byte offset, a multiple of 16, of {@linkcode RESERVED_BYTES}
  * bytes that belong to the hasher.
- * @param scheme The scheme; only its hash counts.
+ * @param scheme The scheme; its hash counts, and its family for whole pages.
  * @returns `undefined` when there are no kernels for that hash, WebAssembly SIMD
  * is missing or forbidden, or the kernels do not give the scheme's hash.
  * @throws {RangeError} When the reserved bytes are not aligned or not all there.
@@ -483,7 +486,8 @@ export function wasmHasher(
         `of 16: received offset ${reservedAt} of ${memory.buffer.byteLength}`,
     );
   }
-  const kernel = compileKernel(scheme.hashName, isShared(memory.buffer));
+  const { hashName, family } = scheme;
+  const kernel = compileKernel(hashName, isShared(memory.buffer), family);
   if (kernel === undefined) return undefined;
   const hasher = new WasmHasher(kernel, memory, reservedAt);
   if (!agrees(hasher, memory, reservedAt, scheme)) return undefined;

@@ -99,7 +99,8 @@ Deno.test("secondThread() works with a worker of the application's own", async (
 Deno.test("hashLater() refuses more pages than a slot of the queue has room for", async () => {
   const queueAt = LIST_AT + 65536, pageAt = queueAt + QUEUE_BYTES;
   const memory = memoryOf(pageAt + 4096, true);
-  const hasher = wasmHasher(memory, RESERVED_AT, scheme)!;
+  const nomt = { ...scheme, family: "nomt" } as const;
+  const hasher = wasmHasher(memory, RESERVED_AT, nomt)!;
   const queue = { at: queueAt, bytes: QUEUE_BYTES };
   using thread = secondThread(hasher, memory, RESERVED_AT, undefined, queue)!;
   await untilReady(thread);

@@ -12,6 +12,7 @@ import {
   OVERFLOW,
   OVERFLOW_HASH_AT,
   PAGE_HEADER_BYTES,
+  STEM_BITS,
 } from "../tree/layout.ts";
 import {
   brIf,
@@ -54,7 +55,6 @@ export const DONE: readonly number[] = [6, 7, 8];
 export const NEXT = 0;
 const LEFT = 4, RIGHT = 8, OUT = 12, KEY = 16, ABOVE = 20;
 
-const STEM_BITS = 248;
 export const KINDS = 3 << KIND_SHIFT;
 
 export const add = (a: Code, n: number): Code => i32.add(a, i32.const(n));

@@ -49,6 +49,7 @@ import {
   OVERFLOW,
   OVERFLOW_HASH_AT,
   PAGE_HEADER_BYTES,
+  STEM_BITS,
   TERMINAL,
 } from "./layout.ts";
 import type { Pages } from "./pages.ts";
@@ -61,9 +62,6 @@ import {
 import type { PagePool } from "./pool.ts";
 
 export type { EditHost, TreeRoot } from "./path.ts";
-
-/** Depth at which the slots of a stem begin, in the EIP-7864 schemes. */
-export const STEM_BITS = 248;
 
 /** One value as it goes into a page. */
 export interface Stored {

@@ -20,7 +20,6 @@ import {
   OP_WORDS,
   type PageHasher,
 } from "../hash/ops.ts";
-import { STEM_BITS } from "./edit.ts";
 import { bitAt } from "./keys.ts";
 import {
   CHILD,
@@ -34,6 +33,7 @@ import {
   metaAt,
   NONE,
   OVERFLOW_HASH_AT,
+  STEM_BITS,
 } from "./layout.ts";
 import type { Pages } from "./pages.ts";
 import type { PagePool } from "./pool.ts";

@@ -36,6 +36,8 @@ export const EXTEND = 1 << 12;
 export const OVERFLOW = 1 << 11;
 /** Bit depth of a join, 0 to 2047. */
 export const DEPTH_MASK = (1 << 11) - 1;
+/** Depth at which the slots of a stem begin, in the EIP-7864 schemes. */
+export const STEM_BITS = 248;
 /** Root depth in a child entry when the child page's root is no join. */
 export const DEPTH_NONE = 0xffff;
 

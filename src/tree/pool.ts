@@ -177,9 +177,14 @@ export class PagePool {
    * @throws {CorruptError} When storage has other bytes than that.
    */
   get(page: number, low: number, high: number): number {
-    const frames = this.#frames, frame = frames.find(page);
+    const frame = this.#frames.find(page);
     if (frame < 0) return this.#load(page, low, high);
-    const f = frames.offset(frame);
+    return this.#meet(frame, low, high);
+  }
+
+  /** A page that is there counts as found again, under a reference to it. */
+  #meet(frame: number, low: number, high: number): number {
+    const frames = this.#frames, f = frames.offset(frame);
     if (frames.isUnwritten(frame)) this.#refuseOther(f, low, high);
     frames.meet(frame);
     this.counters.cacheHits++;
@@ -245,12 +250,14 @@ export class PagePool {
     const i = pages.record(f, n) >> 2;
     const wanted = u16[metaAt(f, n) + 2];
     this.setInner(f);
-    const isThere = this.#frames.find(u32[i]) >= 0;
-    const child = this.get(u32[i], u32[i + 1], u32[i + 2]);
-    if (!isThere) this.pin(child);
-    if (this.#frames.isPinned(this.#frames.at(child))) {
-      return this.#rooted(child, wanted);
+    const frame = this.#frames.find(u32[i]);
+    if (frame < 0) {
+      const loaded = this.#load(u32[i], u32[i + 1], u32[i + 2]);
+      this.pin(loaded);
+      return this.#rooted(loaded, wanted);
     }
+    const child = this.#meet(frame, u32[i + 1], u32[i + 2]);
+    if (this.#frames.isPinned(frame)) return this.#rooted(child, wanted);
     const copy = this.stage(child);
     const isOther = pages.birthOf(copy) !== birth;
     if (isOther && this.#depthOf(copy) === wanted) return copy;

@@ -2,12 +2,17 @@
 // closing line `N passed, N failed`. Draws one seed for the whole run and
 // prints it, so that a failing randomized run can be replayed from its output.
 //
+// A run that hangs is ended; deno then names the tests that were under way.
+//
 //   deno run -A tools/test.ts [--scale N] [--jobs N] [path | deno test flag ...]
 
 import { parseArgs } from "node:util";
 import { readReport, type Suite, summarize, totals } from "./_junit.ts";
 
 const SLOW_SECONDS = 30;
+
+/** At scale 1, which takes less than 10: what lasts longer hangs. */
+const LIMIT_MINUTES = 30;
 
 interface Options {
   scale: string;
@@ -59,7 +64,14 @@ async function runDeno(options: Options, junit: string): Promise<number> {
     env,
     stdin: "null",
   }).spawn();
-  return (await child.status).code;
+  const minutes = LIMIT_MINUTES * Math.max(1, Number(options.scale));
+  const limit = setTimeout(() => {
+    console.log(`\nEnded after ${minutes} minutes: something hangs`);
+    child.kill("SIGINT");
+  }, minutes * 60_000);
+  const { code } = await child.status;
+  clearTimeout(limit);
+  return code;
 }
 
 function printSuites(suites: Suite[], wallSeconds: number): void {

@@ -18,7 +18,7 @@ interface Node {
   hash?: Uint8Array;
 }
 
-/** Builds a tree from entries with distinct keys, in any order. */
+/** Builds a tree from entries with prefix-free keys, in any order. */
 export class ModelTree implements ProvableTree {
   readonly #nodes: Node[] = [];
   readonly #root: number;
@@ -26,6 +26,9 @@ export class ModelTree implements ProvableTree {
 
   constructor(readonly scheme: Scheme, entries: readonly Entry[]) {
     this.entries = entries.toSorted((a, b) => compare(a[0], b[0]));
+    if (!arePrefixFree(this.entries.map(([key]) => key))) {
+      throw new TypeError("A key is a prefix of another");
+    }
     this.#root = this.#build(this.entries, -1);
   }
 
@@ -123,4 +126,13 @@ export function compare(a: Uint8Array, b: Uint8Array): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i] - b[i];
   return a.length - b.length;
+}
+
+/** Whether none of the keys is a prefix of another, nor stands twice. */
+export function arePrefixFree(keys: readonly Uint8Array[]): boolean {
+  const sorted = keys.toSorted(compare);
+  return sorted.every((key, i) =>
+    i === 0 ||
+    compare(key.subarray(0, sorted[i - 1].length), sorted[i - 1]) !== 0
+  );
 }

@@ -8,7 +8,12 @@ import { jamScheme } from "../../verify/_jam.ts";
 import { eip7864Scheme } from "../../verify/_eip7864.ts";
 import { eip8297Scheme } from "../../verify/_eip8297.ts";
 import type { Random } from "../_amount.ts";
-import { compare, type Entry, ModelTree } from "./_model_tree.ts";
+import {
+  arePrefixFree,
+  compare,
+  type Entry,
+  ModelTree,
+} from "./_model_tree.ts";
 
 /** Not a hash for anything but tests: 32 well mixed bytes, fast. */
 export function cheapHash(message: Uint8Array): Uint8Array {
@@ -162,22 +167,26 @@ export function randomWrites(random: Random, tree: ModelTree): Write[] {
     writes.set(hex, { key, value });
   }
   const taken = [...writes.values()];
-  const keys = [...after.values()];
-  const clean = keys.every((key) =>
-    isPrefixFree(key, keys.filter((other) => other !== key))
-  );
-  return clean ? taken : [];
+  return arePrefixFree([...after.values()]) ? taken : [];
 }
 
-/** The tree after writes. */
-export function afterWrites(
-  { scheme, entries }: ModelTree,
+/** What a tree has after writes, whether or not a tree can have it. */
+export function entriesAfter(
+  { entries }: ModelTree,
   writes: readonly Write[],
-): ModelTree {
+): Entry[] {
   const map = new Map(entries.map((entry) => [entry[0].toHex(), entry]));
   for (const { key, value } of writes) {
     if (value) map.set(key.toHex(), [key, value]);
     else map.delete(key.toHex());
   }
-  return new ModelTree(scheme, [...map.values()]);
+  return [...map.values()];
+}
+
+/** The tree after writes. */
+export function afterWrites(
+  tree: ModelTree,
+  writes: readonly Write[],
+): ModelTree {
+  return new ModelTree(tree.scheme, entriesAfter(tree, writes));
 }

@@ -11,7 +11,7 @@ import {
 } from "@stemma/verify";
 import { encodeProof, encodeWitness } from "../../src/prove.ts";
 import { amount, type Random, random } from "../_amount.ts";
-import { ModelTree } from "./_model_tree.ts";
+import { arePrefixFree, ModelTree } from "./_model_tree.ts";
 import {
   assemble,
   disassemble,
@@ -25,6 +25,7 @@ import {
   afterWrites,
   cheapScheme,
   cheapSchemes,
+  entriesAfter,
   randomEntries,
   randomQuery,
   randomWrites,
@@ -115,10 +116,15 @@ Deno.test(
         const writes = step.writes.flatMap((w, j) =>
           i !== j ? [w] : change ? [change] : []
         );
-        const after = afterWrites(tree, writes);
-        if (after.rootHash.toHex() === next.rootHash.toHex()) continue;
         const reads = [tree.entries[0][0]];
         const witness = encodeWitness(tree, next.rootHash, { reads, writes });
+        const after = entriesAfter(tree, writes);
+        if (!arePrefixFree(after.map(([key]) => key))) {
+          refusesWitness(step, witness, "prefix-key");
+          continue;
+        }
+        const { rootHash } = new ModelTree(tree.scheme, after);
+        if (rootHash.toHex() === next.rootHash.toHex()) continue;
         refusesWitness(step, witness, "new-root");
       }
     });

@@ -207,7 +207,7 @@ Deno.test("verify() accepts empty and huge values", () => {
     const tree = new ModelTree(
       scheme,
       sizes.map((size) => [
-        randomKey(source, scheme, []),
+        source.bytes(scheme.keyBytesMax),
         new Uint8Array(size).fill(7),
       ]),
     );

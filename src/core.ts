@@ -6,7 +6,7 @@
 import type { Query, Scheme } from "@stemma/verify";
 import { Changes, checkKey } from "./changes.ts";
 import { UsedUpError } from "./errors.ts";
-import { encodeProof, encodeWitness } from "./prove.ts";
+import { TreeProver } from "./prove.ts";
 import { KeyProver } from "./prove/key_prover.ts";
 import type { Storage } from "./store/storage.ts";
 import type { Version } from "./store/versions.ts";
@@ -28,11 +28,16 @@ export class Core {
   /** Memory of an ended session for the next one: fresh memory costs time. */
   #spare: Changes | undefined;
   #prover: KeyProver | undefined;
+  readonly #treeProver: TreeProver;
+  /** The version that the prover of trees looks at. */
+  readonly #view: VersionTree;
 
   constructor(storage: Storage) {
     this.storage = storage;
     this.scheme = storage.scheme;
     this.reader = new TreeReader(storage);
+    this.#treeProver = new TreeProver(storage.scheme);
+    this.#view = new VersionTree(storage);
     const { frameCount, pageBytes } = storage.pool;
     this.absorbBytes = Math.min(
       ABSORB_BYTES_MAX,
@@ -104,18 +109,14 @@ export class Core {
     return this.reader.entries(version, range, isLive);
   }
 
-  /** A version as proofs see it. */
-  tree(version: Version): VersionTree {
-    return new VersionTree(this.storage, version.tree);
-  }
-
   prove(version: Version, query: ProofQuery): Uint8Array {
     this.storage.counters.proofs++;
     const { keys = [], ranges = [] } = asQuery(query);
     if (this.scheme.family === "nomt" && ranges.length === 0) {
       return this.#keyProver().prove(version.tree, keys);
     }
-    return encodeProof(this.tree(version), { keys, ranges });
+    const tree = this.#view.turn(version.tree);
+    return this.#treeProver.prove(tree, { keys, ranges });
   }
 
   #keyProver(): KeyProver {
@@ -132,7 +133,7 @@ export class Core {
     if (this.scheme.family === "nomt") {
       return this.#keyProver().witness(base.tree, newRoot, reads, writes);
     }
-    return encodeWitness(this.tree(base), newRoot, {
+    return this.#treeProver.witness(this.#view.turn(base.tree), newRoot, {
       // In order, so that there is little left to sort.
       reads: Array.from(reads.sorted(), (entry) => reads.key(entry)),
       writes: Array.from(writes.sorted(), (entry) => ({

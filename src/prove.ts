@@ -7,6 +7,7 @@ import type { KeyRange, Query, Scheme, Write } from "@stemma/verify";
 import {
   compareBytes,
   copyKey,
+  type Item,
   mergeItems,
   mergeRanges,
   pointItem,
@@ -17,30 +18,11 @@ import {
   WITNESS_VERSION,
 } from "@stemma/verify/encoding";
 import { TreeEncoder } from "./prove/encoder.ts";
-import { findNeeds, type WriteItem } from "./prove/needs.ts";
+import { findNeeds } from "./prove/needs.ts";
 import type { ProvableTree } from "./prove/tree.ts";
 import { ProofWriter } from "./prove/writer.ts";
 
 export type { ProvableTree } from "./prove/tree.ts";
-
-const writer = /* @__PURE__ */ new ProofWriter();
-/** What stands before the tree of a witness. */
-const head = /* @__PURE__ */ new ProofWriter();
-
-/**
- * Proves everything in `query` against the root of `tree`.
- *
- * @param tree The version to prove from.
- * @param query Keys and ranges, in any order.
- * @returns The proof, fresh bytes; `verify` accepts these and no others.
- * @throws {ProofError} `key` or `query` when the query does not fit the scheme.
- */
-export function encodeProof(tree: ProvableTree, query: Query): Uint8Array {
-  writer.reset();
-  const items = mergeItems(queryItems(tree.scheme, query));
-  new TreeEncoder(tree, items, writer).run();
-  return writer.finish([PROOF_VERSION, tree.scheme.id]);
-}
 
 /** What a session read and wrote. */
 export interface Access {
@@ -53,64 +35,107 @@ export interface Access {
 }
 
 /**
- * Makes the witness of one step: everything needed to check, without the data,
- * that `access.writes` lead from the root of `tree` to `newRoot`.
- *
- * @param tree The version before the writes.
- * @param newRoot Root after the writes, 32 bytes.
- * @param access What was read and written; nobody changes its keys meanwhile.
- * @returns The witness, fresh bytes; `verifyWitness` accepts these only.
- * @throws {ProofError} `key` or `query` when the access does not fit the scheme.
+ * Proves from versions of trees of one scheme. It serves for many proofs: what is made
+ * anew for each may lose its compiled code to the garbage collector in between.
  */
-export function encodeWitness(
-  tree: ProvableTree,
-  newRoot: Uint8Array,
-  access: Access,
-): Uint8Array {
-  const { scheme } = tree;
-  const reads = sortedKeys(tree, access.reads ?? []);
-  const ranges = mergeRanges(access.ranges ?? []);
-  const writes = (access.writes ?? []).map((
-    { key, value },
-  ): WriteItem & Write => ({
-    lo: checkedKey(scheme, key),
-    hi: key,
-    point: true,
-    wanted: false,
-    key,
-    value,
-    sets: value !== undefined,
-  })).sort((a, b) => compareBytes(a.lo, b.lo));
-  const items = mergeItems(sortItems([
-    ...ranges.map((range) => rangeItem(scheme, range)),
-    ...reads.map((key) => pointItem(key, true)),
-    ...writes.map(({ lo }) => pointItem(lo, false)),
-  ]));
-  const needs = findNeeds(tree, items, writes);
-  const root = tree.root();
-  head.reset();
-  head.number(WITNESS_VERSION, 1);
-  head.number(scheme.id, 1);
-  const at = head.reserve(64);
-  head.bytes.fill(0, at, at + 32);
-  if (root) tree.hash(root, head.bytes, at);
-  head.bytes.set(newRoot, at + 32);
-  for (const list of [reads, ranges, writes]) head.number(list.length, 4);
-  for (const key of reads) writeKey(tree, key);
-  for (const range of ranges) writeRange(tree, range);
-  for (const { lo, value } of writes) {
-    writeKey(tree, lo);
-    head.number(value ? value.length + 1 : 0, 4);
-    if (value) head.append(value);
+export class TreeProver {
+  readonly #scheme: Scheme;
+  readonly #encoder: TreeEncoder;
+  readonly #out: ProofWriter = new ProofWriter();
+  /** What stands before the tree of a witness. */
+  readonly #head: ProofWriter = new ProofWriter();
+
+  constructor(scheme: Scheme) {
+    this.#scheme = scheme;
+    this.#encoder = new TreeEncoder(scheme);
   }
-  writer.reset();
-  new TreeEncoder(tree, items, writer, needs).run();
-  return writer.finish(head.bytes.subarray(0, head.length));
+
+  /**
+   * Proves everything in `query` against the root of `tree`.
+   *
+   * @param tree The version to prove from.
+   * @param query Keys and ranges, in any order.
+   * @returns The proof, fresh bytes; `verify` accepts these and no others.
+   * @throws {ProofError} `key` or `query` when the query does not fit the scheme.
+   */
+  prove(tree: ProvableTree, query: Query): Uint8Array {
+    const items = mergeItems(queryItems(this.#scheme, query)), out = this.#out;
+    out.reset();
+    this.#encoder.run(tree, items, out);
+    return out.finish([PROOF_VERSION, this.#scheme.id]);
+  }
+
+  /**
+   * Makes the witness of one step: everything needed to check, without the data,
+   * that `access.writes` lead from the root of `tree` to `newRoot`.
+   *
+   * @param tree The version before the writes.
+   * @param newRoot Root after the writes, 32 bytes.
+   * @param access What was read and written; nobody changes its keys meanwhile.
+   * @returns The witness, fresh bytes; `verifyWitness` accepts these only.
+   * @throws {ProofError} `key` or `query` when the access does not fit the scheme.
+   */
+  witness(
+    tree: ProvableTree,
+    newRoot: Uint8Array,
+    access: Access,
+  ): Uint8Array {
+    const scheme = this.#scheme, head = this.#head, out = this.#out;
+    const reads = sortedKeys(scheme, access.reads ?? []);
+    const ranges = mergeRanges(access.ranges ?? []);
+    const writes = (access.writes ?? []).map((
+      { key, value },
+    ): Item & Write => ({
+      lo: checkedKey(scheme, key),
+      hi: key,
+      point: true,
+      wanted: false,
+      key,
+      value,
+      sets: value !== undefined,
+    })).sort((a, b) => compareBytes(a.lo, b.lo));
+    const items = mergeItems(sortItems([
+      ...ranges.map((range) => rangeItem(scheme, range)),
+      ...reads.map((key) => pointItem(key, true)),
+      ...writes,
+    ]));
+    const needs = findNeeds(tree, items, writes);
+    const root = tree.root();
+    head.reset();
+    head.number(WITNESS_VERSION, 1);
+    head.number(scheme.id, 1);
+    const at = head.reserve(64);
+    head.bytes.fill(0, at, at + 32);
+    if (root) tree.hash(root, head.bytes, at);
+    head.bytes.set(newRoot, at + 32);
+    for (const list of [reads, ranges, writes]) head.number(list.length, 4);
+    for (const key of reads) this.#key(key);
+    for (const { gte, lt } of ranges) {
+      head.number((gte ? 1 : 0) + (lt ? 2 : 0), 1);
+      if (gte) this.#key(gte);
+      if (lt) this.#key(lt);
+    }
+    for (const { lo, value } of writes) {
+      this.#key(lo);
+      head.number(value ? value.length + 1 : 0, 4);
+      if (value) head.append(value);
+    }
+    out.reset();
+    this.#encoder.run(tree, items, out, needs);
+    return out.finish(head.bytes.subarray(0, head.length));
+  }
+
+  /** Writes a key of a list of the witness. */
+  #key(key: Uint8Array): void {
+    const { keyBytesMin, keyBytesMax } = this.#scheme;
+    if (keyBytesMin < keyBytesMax) this.#head.number(key.length, 2);
+    this.#head.append(key);
+  }
 }
 
 /** Sorted keys, each once. */
 function sortedKeys(
-  { scheme }: ProvableTree,
+  scheme: Scheme,
   keys: readonly Uint8Array[],
 ): Uint8Array[] {
   const items = keys.map((key) => pointItem(checkedKey(scheme, key), true));
@@ -124,15 +149,4 @@ function checkedKey(scheme: Scheme, key: Uint8Array): Uint8Array {
   }
   scheme.rules.key?.(key);
   return key;
-}
-
-function writeKey({ scheme }: ProvableTree, key: Uint8Array): void {
-  if (scheme.keyBytesMin < scheme.keyBytesMax) head.number(key.length, 2);
-  head.append(key);
-}
-
-function writeRange(tree: ProvableTree, { gte, lt }: KeyRange): void {
-  head.number((gte ? 1 : 0) + (lt ? 2 : 0), 1);
-  if (gte) writeKey(tree, gte);
-  if (lt) writeKey(tree, lt);
 }

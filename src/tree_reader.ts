@@ -316,7 +316,7 @@ const NODES = 1024;
 const REMEMBERED = 1 << 20;
 
 /**
- * A version as proofs see it. Handles hold a page number and a node, so they
+ * A version as proofs see it, one at a time. Handles hold a page number and a node, so they
  * outlive the eviction of the page; the checksums met on the way are kept to load
  * it again.
  */
@@ -325,19 +325,26 @@ export class VersionTree implements ProvableTree {
   readonly #pool: PagePool;
   readonly #pages: Pages;
   readonly #file: PageFile;
-  readonly #tree: TreeRoot;
-  readonly #sums: U32Table = new U32Table(8, 2);
+  #tree!: TreeRoot;
+  #sums: U32Table = new U32Table(8, 2);
   /** Where the handle located last lies. */
   #page = 0;
   #frame = 0;
   #node = 0;
 
-  constructor(parts: ReaderParts, tree: TreeRoot) {
+  constructor(parts: ReaderParts) {
     this.scheme = parts.scheme;
     this.#pool = parts.pool;
     this.#pages = parts.pool.pages;
     this.#file = parts.file;
+  }
+
+  /** Turns to a version; handles from before mean nothing any more. */
+  turn(tree: TreeRoot): this {
     this.#tree = tree;
+    this.#sums = new U32Table(8, 2);
+    this.#page = 0;
+    return this;
   }
 
   root(): number {
@@ -420,14 +427,15 @@ export class VersionTree implements ProvableTree {
     this.#frame = f;
     this.#page = page;
     this.#node = this.#pages.root(this.#frame);
+    this.#pages.touchNodes(f);
     if (this.#sums.size > REMEMBERED) this.#sums.clear();
     this.#sums.set(page, low, high);
   }
 
   /** Finds the frame that a handle's page lies in now. */
   #locate(node: number): void {
-    const page = Math.floor(node / NODES);
-    this.#node = node - page * NODES;
+    const n = node & NODES - 1, page = (node - n) / NODES;
+    this.#node = n;
     // A frame names the page that it holds, so one look tells if it still does.
     if (page === this.#page && this.#pages.pageOf(this.#frame) === page) return;
     this.#page = page;

@@ -34,6 +34,8 @@ export interface Item {
   point: boolean;
   /** Whether the proof gives values, not just the hashes of values. */
   wanted: boolean;
+  /** For the prover of a step: whether it gives the key a value. */
+  sets: boolean;
 }
 
 /**
@@ -50,7 +52,7 @@ export function copyKey(scheme: Scheme, key: unknown): Uint8Array {
 
 /** One key as an item. Internal. */
 export function pointItem(key: Uint8Array, wanted: boolean): Item {
-  return { lo: key, hi: key, point: true, wanted };
+  return { lo: key, hi: key, point: true, wanted, sets: false };
 }
 
 /** One range as an item. Internal. */
@@ -68,7 +70,7 @@ export function rangeItem(scheme: Scheme, { gte, lt }: KeyRange): Item {
     else if (!hi[--last]) hi = hi.subarray(0, last);
     else hi[last]--;
   }
-  return { lo, hi, point: false, wanted: true };
+  return { lo, hi, point: false, wanted: true, sets: false };
 }
 
 /** Puts items in order of their lower ends. Internal. */

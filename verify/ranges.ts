@@ -11,7 +11,7 @@ export function mergeItems(items: readonly Item[]): Item[] {
   const out: Item[] = [];
   let last: Item | undefined;
   for (const item of items) {
-    const { lo, hi, point, wanted } = item;
+    const { lo, hi, point, wanted, sets } = item;
     if (
       last &&
       (last.point
@@ -23,7 +23,8 @@ export function mergeItems(items: readonly Item[]): Item[] {
       if (!point && (last.point || order < 0)) last.hi = hi;
       last.point &&= point;
       last.wanted ||= wanted;
-    } else out.push(last = { lo, hi, point, wanted });
+      last.sets ||= sets;
+    } else out.push(last = { lo, hi, point, wanted, sets });
   }
   return out;
 }

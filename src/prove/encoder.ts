@@ -24,6 +24,8 @@ import { bitAt, packBits } from "@stemma/verify";
 import type { ProofWriter } from "./writer.ts";
 import { lowestKey, type ProvableTree } from "./tree.ts";
 
+/** Numbers of a frame. */
+const FRAME = 5;
 /** Frame flags: the node is a right child. */
 const RIGHT = 1;
 /** The node lies in the slot tree of a stem. */
@@ -31,54 +33,60 @@ const SLOTS = 2;
 /** One level is opened although no item reaches the node. */
 const OPEN = 4;
 
-/** Encodes one pruned tree. */
+const none = /* @__PURE__ */ new Uint8Array(0);
+
+/** Encodes pruned trees of one scheme. */
 export class TreeEncoder {
-  readonly #tree: ProvableTree;
   readonly #scheme: Scheme;
-  readonly #items: Item[];
-  readonly #out: ProofWriter;
-  readonly #needs: ReadonlySet<number> | undefined;
   readonly #stems: boolean;
   readonly #path: Uint8Array;
   readonly #key: Uint8Array;
-  /** Frames of node, depth, first item, last item, flags; last one on top. */
-  readonly #stack: number[] = [];
   readonly #pair = [new Uint8Array(32), new Uint8Array(32)] as const;
+  /** Frames of node, depth, first item, last item, flags; last one on top. */
+  #stack: Float64Array = new Float64Array(FRAME * 64);
+  #top = 0;
+  #tree!: ProvableTree;
+  #items: Item[] = [];
+  #out!: ProofWriter;
+  #needs: ReadonlySet<number> | undefined;
+
+  constructor(scheme: Scheme) {
+    this.#scheme = scheme;
+    this.#stems = scheme.family === "eip7864";
+    this.#path = new Uint8Array(scheme.keyBytesMax);
+    this.#key = new Uint8Array(scheme.keyBytesMax);
+  }
 
   /**
-   * Prepares to encode `tree`. `needs` holds nodes whose kind the writes of a
-   * witness need to see.
+   * Writes tags and payload of a whole tree.
+   *
+   * @param items What to open: disjoint and in order; more are added to the list.
+   * @param needs Nodes whose kind the writes of a witness need to see.
    */
-  constructor(
+  run(
     tree: ProvableTree,
     items: Item[],
     out: ProofWriter,
     needs?: ReadonlySet<number>,
-  ) {
+  ): void {
     this.#tree = tree;
-    this.#scheme = tree.scheme;
     this.#items = items;
     this.#out = out;
     this.#needs = needs;
-    this.#stems = tree.scheme.family === "eip7864";
-    this.#path = new Uint8Array(tree.scheme.keyBytesMax);
-    this.#key = new Uint8Array(tree.scheme.keyBytesMax);
+    this.#top = 0;
+    this.#walk();
+    this.#items = [];
   }
 
-  /** Writes tags and payload of the whole tree. */
-  run(): void {
-    const stack = this.#stack;
+  #walk(): void {
     const root = this.#tree.root();
     if (root === 0) return this.#out.tag(EMPTY);
     this.#child(root, -1, 0, this.#items.length, 0);
-    while (stack.length) {
-      const flags = stack.pop()!;
-      const to = stack.pop()!;
-      const from = stack.pop()!;
-      const depth = stack.pop()!;
-      const node = stack.pop()!;
+    while (this.#top > 0) {
+      const stack = this.#stack, i = this.#top -= FRAME;
+      const node = stack[i], depth = stack[i + 1];
       if (node < 0) { for (let i = 0; i < depth; i++) this.#out.tag(EMPTY); }
-      else this.#node(node, depth, from, to, flags);
+      else this.#node(node, depth, stack[i + 2], stack[i + 3], stack[i + 4]);
     }
   }
 
@@ -89,7 +97,19 @@ export class TreeEncoder {
     to: number,
     flags: number,
   ): void {
-    this.#stack.push(node, depth, from, to, flags);
+    const i = this.#top;
+    if (i + FRAME > this.#stack.length) {
+      const longer = new Float64Array(2 * this.#stack.length);
+      longer.set(this.#stack);
+      this.#stack = longer;
+    }
+    const stack = this.#stack;
+    stack[i] = node;
+    stack[i + 1] = depth;
+    stack[i + 2] = from;
+    stack[i + 3] = to;
+    stack[i + 4] = flags;
+    this.#top = i + FRAME;
   }
 
   #node(
@@ -109,7 +129,8 @@ export class TreeEncoder {
       if (join < 0) this.#run(node, depth, 256, from, to, flags);
       else this.#run(node, depth, join, from, to, flags);
     } else if (join < 0 || this.#stems && join >= 248) {
-      if (this.#stems) this.#stem(node, from, to);
+      if (this.#stems && join < 0) this.#onlySlot(node);
+      else if (this.#stems) this.#stem(node, from, to);
       else this.#terminal(node, from, to);
     } else if (this.#scheme.family === "eip8297") {
       this.#prefixed(node, depth, join, from, to);
@@ -142,7 +163,7 @@ export class TreeEncoder {
   ): void {
     const out = this.#out;
     const slots = flags & SLOTS;
-    let empties = 0;
+    let empties = 0, first = from, last = to;
     if (depth < join) {
       const key = this.#someKey(node);
       for (; depth < join; depth++) {
@@ -151,15 +172,16 @@ export class TreeEncoder {
         if (bit) out.tag(EMPTY);
         else empties++;
         const middle = this.#leftEnd(from, to, depth);
-        const first = from;
-        const last = to;
+        const before = from, behind = to;
         if (bit) from = this.#rightStart(from, middle, depth);
         else to = middle;
         setBit(this.#path, depth, bit);
         if (from < to) continue;
-        const lifted = this.#lifted(node, join, key, depth + 1);
-        if (!bit && !slots && this.#hides(lifted, first, last)) {
-          [from, to] = this.#withLowest(node, 0, 0);
+        let isOpen = !slots && this.#anySets(first, last);
+        const lifted = isOpen ? none : this.#lifted(node, join, key, depth + 1);
+        isOpen ||= !slots && !bit && this.#hides(lifted, before, behind);
+        if (isOpen) {
+          [from, to] = [first, last] = this.#withLowest(node, 0, 0);
           continue;
         }
         const at = out.reserve(32);
@@ -168,6 +190,11 @@ export class TreeEncoder {
         this.#clearLeft(at, depth + 1, bit);
         for (; empties; empties--) out.tag(EMPTY);
         return;
+      }
+      const hasNew = !slots &&
+        (this.#anySets(first, from) || this.#anySets(to, last));
+      if (hasNew && !this.#shows(node, from, to)) {
+        [from, to] = this.#withLowest(node, from, to);
       }
     }
     if (empties) this.#push(-1, empties, 0, 0, 0);
@@ -286,6 +313,22 @@ export class TreeEncoder {
     out.append(form ? tree.value(node) : tree.valueHash(node));
   }
 
+  /** A stem of one slot, which is open: it was asked for, or it is the lowest. */
+  #onlySlot(node: number): void {
+    const tree = this.#tree, out = this.#out, key = tree.key(node);
+    const at = out.reserve(31), slot = key[31], { bytes } = out;
+    for (let i = 0; i < 31; i++) bytes[at + i] = key[i];
+    out.tag(TERMINAL);
+    let empties = 0;
+    for (let mask = 0x80; mask > 0; mask >>= 1) {
+      out.tag(BRANCH);
+      if ((slot & mask) !== 0) out.tag(EMPTY);
+      else empties++;
+    }
+    this.#slotLeaf(node);
+    for (; empties > 0; empties--) out.tag(EMPTY);
+  }
+
   /** A stem, with every slot that was asked for, or its lowest one. */
   #stem(node: number, from: number, to: number): void {
     const key = this.#someKey(node);
@@ -303,9 +346,9 @@ export class TreeEncoder {
 
   /** A key below a node, until the next call. */
   #someKey(node: number): Uint8Array {
-    const key = this.#tree.someKey(node);
-    this.#key.set(key);
-    return this.#key;
+    const key = this.#tree.someKey(node), copy = this.#key;
+    for (let i = 0; i < key.length; i++) copy[i] = key[i];
+    return copy;
   }
 
   /** Whether one of the items reaches a slot that is there. */
@@ -340,6 +383,31 @@ export class TreeEncoder {
       if (
         comparePrefix(lo, left, 248) <= 0 && comparePrefix(hi, left, 248) >= 0
       ) return true;
+    }
+    return false;
+  }
+
+  /** Whether one of the items gives a key a value, and nobody has looked ahead. */
+  #anySets(from: number, to: number): boolean {
+    if (!this.#stems || this.#needs !== undefined) return false;
+    for (let i = from; i < to; i++) if (this.#items[i].sets) return true;
+    return false;
+  }
+
+  /**
+   * Whether a terminal below a join is open for the sake of keys that go on there: one
+   * that is reached, or the one that a new key asks for wherever it leaves the tree.
+   */
+  #shows(node: number, from: number, to: number): boolean {
+    if (this.#anySets(from, to)) return true;
+    for (let i = from; i < to; i++) {
+      const { lo } = this.#items[i];
+      for (let next = node;;) {
+        const join = this.#tree.depth(next);
+        if (join < 0 || join >= 248) return true;
+        if (comparePrefix(lo, this.#someKey(next), join) !== 0) break;
+        next = this.#tree.child(next, bitAt(lo, join) as 0 | 1);
+      }
     }
     return false;
   }

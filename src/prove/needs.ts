@@ -5,18 +5,13 @@
 // A node must be shown when its sibling goes away; in the `eip7864` family also
 // when a sibling comes to be, and there a terminal below it shows it. Decided
 // bottom up over the nodes that the items reach, of which only those on one path
-// are kept at a time; iterative.
+// are kept at a time; iterative. Where nothing is deleted and no range was read,
+// `TreeEncoder` sees on its way where siblings come to be, and none of this is done.
 
 import type { Item } from "@stemma/verify/encoding";
 import { compareBytes, inside, leftEnd, setBit } from "@stemma/verify/encoding";
 import { bitAt } from "@stemma/verify";
 import type { ProvableTree } from "./tree.ts";
-
-/** A write as an item: its key, and whether it sets a value. */
-export interface WriteItem extends Item {
-  /** False: the key is deleted. */
-  readonly sets: boolean;
-}
 
 /** What became of a node, as its parent sees it. */
 interface Outcome {
@@ -58,17 +53,17 @@ interface Visit {
  * @param tree The version before the writes.
  * @param items Everything read or written, in order.
  * @param writes The writes, in order.
- * @returns Handles of nodes.
+ * @returns Handles of nodes; undefined when the encoder needs no advice.
  */
 export function findNeeds(
   tree: ProvableTree,
   items: readonly Item[],
-  writes: readonly WriteItem[],
-): Set<number> {
+  writes: readonly Item[],
+): Set<number> | undefined {
   const { family } = tree.scheme;
-  const mayNeed = family === "eip7864" ||
-    family !== "nomt" && writes.some(({ sets }) => !sets);
-  if (!mayNeed || tree.root() === 0 || items.length === 0) return new Set();
+  const mayNeed = family !== "nomt" && writes.some(({ sets }) => !sets) ||
+    family === "eip7864" && items.some(({ point }) => !point);
+  if (!mayNeed || tree.root() === 0) return undefined;
   return new Walk(tree, items, writes).run();
 }
 
@@ -76,7 +71,7 @@ export function findNeeds(
 class Walk {
   readonly #tree: ProvableTree;
   readonly #items: readonly Item[];
-  readonly #writes: readonly WriteItem[];
+  readonly #writes: readonly Item[];
   readonly #path: Uint8Array;
   readonly #hasFixedKeys: boolean;
   readonly #hasStems: boolean;
@@ -88,7 +83,7 @@ class Walk {
   constructor(
     tree: ProvableTree,
     items: readonly Item[],
-    writes: readonly WriteItem[],
+    writes: readonly Item[],
   ) {
     const { keyBytesMin, keyBytesMax, family } = tree.scheme;
     this.#tree = tree;
@@ -196,7 +191,7 @@ class Walk {
     while (visit.from < visit.to && leaves(items[visit.from])) visit.from++;
     while (visit.from < visit.to && leaves(items[visit.to - 1])) visit.to--;
     const writes = this.#writes;
-    const isNew = ({ sets }: WriteItem): boolean => visit.inserted ||= sets;
+    const isNew = ({ sets }: Item): boolean => visit.inserted ||= sets;
     while (
       visit.writesFrom < visit.writesTo && leaves(writes[visit.writesFrom])
     ) isNew(writes[visit.writesFrom++]);

@@ -7,6 +7,9 @@
 /** Bytes that are kept for the next proof. */
 const KEEP_BYTES = 1 << 20;
 
+/** Up to this length a loop copies faster than a call. */
+const SHORT_BYTES = 64;
+
 /** One memory, by bytes and by words. */
 export interface Memory {
   readonly u8: Uint8Array;
@@ -80,16 +83,15 @@ export class ProofWriter {
   /** Appends bytes. */
   append(bytes: Uint8Array): void {
     // Reserving may replace `this.bytes`.
-    const at = this.reserve(bytes.length);
-    this.bytes.set(bytes, at);
+    const { length } = bytes, at = this.reserve(length), to = this.bytes;
+    if (length > SHORT_BYTES) to.set(bytes, at);
+    else for (let i = 0; i < length; i++) to[at + i] = bytes[i];
   }
 
-  /** Appends the `count` low bytes of `value`, most significant first. */
+  /** Appends the `count` low bytes of a u32, most significant first. */
   number(value: number, count: number): void {
     const at = this.reserve(count);
-    for (let i = count; i--; value = Math.floor(value / 256)) {
-      this.bytes[at + i] = value;
-    }
+    for (let i = count; i--; value >>>= 8) this.bytes[at + i] = value;
   }
 
   /** What was written, as `head`, length of the tags (u32), tags, payload. */

@@ -4,7 +4,7 @@
 import { assertEquals } from "@std/assert";
 import { type Scheme, verifyWitness, type Write } from "@stemma/verify";
 import { memoryBackend, open, type Session, type Stemma } from "../../mod.ts";
-import { encodeProof, encodeWitness } from "../../src/prove.ts";
+import { encodeProof, encodeWitness } from "../verify/_prove.ts";
 import { amount, type Random, random } from "../_amount.ts";
 import { compare, ModelTree } from "../verify/_model_tree.ts";
 import { randomKey, randomValue } from "../verify/_support.ts";

@@ -2,7 +2,7 @@
 // ask for, and every message that was hashed on the way to a root.
 
 import type { Scheme } from "@stemma/verify";
-import { encodeProof } from "../../src/prove.ts";
+import { encodeProof } from "./_prove.ts";
 import { type Random, random } from "../_amount.ts";
 import { ModelTree } from "./_model_tree.ts";
 import { flip } from "./_refuse.ts";

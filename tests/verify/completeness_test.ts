@@ -11,9 +11,10 @@ import {
   verifyKey,
   verifyWitness,
 } from "@stemma/verify";
-import { encodeProof, encodeWitness } from "../../src/prove.ts";
+import { encodeProof, encodeWitness } from "./_prove.ts";
 import { amount, type Random, random } from "../_amount.ts";
 import { compare, type Entry, ModelTree } from "./_model_tree.ts";
+import { flip } from "./_refuse.ts";
 import {
   afterWrites,
   cheapScheme,
@@ -132,12 +133,9 @@ function pairAt(scheme: Scheme, source: Random, depth: number): Uint8Array[] {
   const length = Math.max(bytes, scheme.keyBytesMin);
   const one = source.bytes(length);
   one[0] |= 1;
-  const flipped = (bit: number): Uint8Array => {
-    const key = one.slice();
-    key[bit >> 3] ^= 0x80 >> (bit & 7);
-    return key;
-  };
-  return depth ? [one, flipped(depth), flipped(depth - 1)] : [one, flipped(0)];
+  return depth
+    ? [one, flip(one, depth), flip(one, depth - 1)]
+    : [one, flip(one, 0)];
 }
 
 Deno.test("verify() accepts keys that part at every depth", () => {
@@ -155,6 +153,27 @@ Deno.test("verify() accepts keys that part at every depth", () => {
         const next = afterWrites(tree, writes);
         const witness = encodeWitness(tree, next.rootHash, { writes });
         verifyWitness(scheme, tree.rootHash, witness);
+      }
+    }
+  }
+});
+
+Deno.test("verifyWitness() accepts a new stem beside joins that only reads come to", () => {
+  const scheme = cheapScheme("eip7864");
+  const value = new Uint8Array(32).fill(7);
+  for (const byte of [0x55, 0xaa]) {
+    const one = new Uint8Array(32).fill(byte);
+    // Joins at bits 10 and 20, with levels of one child above both.
+    const stored = [one, flip(one, 10), flip(one, 20)];
+    const tree = new ModelTree(scheme, stored.map((key) => [key, value]));
+    for (const written of [[4], [5], [4, 5]]) {
+      const writes = written.map((bit) => ({ key: flip(one, bit), value }));
+      const { rootHash } = afterWrites(tree, writes);
+      for (const read of [[15], [16], [15, 16], [30], [15, 30], []]) {
+        const reads = read.map((bit) => flip(one, bit));
+        const witness = encodeWitness(tree, rootHash, { reads, writes });
+        const step = verifyWitness(scheme, tree.rootHash, witness);
+        assertEquals(step.root, rootHash);
       }
     }
   }

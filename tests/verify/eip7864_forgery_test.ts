@@ -14,7 +14,7 @@ import {
   verifyWitness,
   type Write,
 } from "@stemma/verify";
-import { encodeProof, encodeWitness } from "../../src/prove.ts";
+import { encodeProof, encodeWitness } from "./_prove.ts";
 import { type Random, random } from "../_amount.ts";
 import { type Entry, ModelTree } from "./_model_tree.ts";
 import {

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { decodePartial, type Scheme, verify, verifyKey } from "@stemma/verify";
-import { encodeProof } from "../../src/prove.ts";
+import { encodeProof } from "./_prove.ts";
 import { random } from "../_amount.ts";
 import { ModelTree } from "./_model_tree.ts";
 import { joined, refused } from "./_refuse.ts";

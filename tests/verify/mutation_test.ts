@@ -17,7 +17,7 @@ import {
   verify,
   verifyWitness,
 } from "@stemma/verify";
-import { encodeProof, encodeWitness } from "../../src/prove.ts";
+import { encodeProof, encodeWitness } from "./_prove.ts";
 import { amount, type Random, random } from "../_amount.ts";
 import { compare, ModelTree } from "./_model_tree.ts";
 import { flip } from "./_refuse.ts";

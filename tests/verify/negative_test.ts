@@ -4,7 +4,7 @@
 
 import { assertEquals } from "@std/assert";
 import { decodePartial, verify, verifyKey } from "@stemma/verify";
-import { encodeProof } from "../../src/prove.ts";
+import { encodeProof } from "./_prove.ts";
 import { random } from "../_amount.ts";
 import { ModelTree } from "./_model_tree.ts";
 import {

@@ -13,7 +13,7 @@ import {
   toPath,
   verify,
 } from "@stemma/verify";
-import { encodeProof } from "../../src/prove.ts";
+import { encodeProof } from "./_prove.ts";
 import { random } from "../_amount.ts";
 import { compare, ModelTree } from "./_model_tree.ts";
 import { assemble, branch, hashOf } from "./_pruned.ts";

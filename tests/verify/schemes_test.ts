@@ -12,7 +12,7 @@ import {
   StemmaError,
   verify,
 } from "@stemma/verify";
-import { encodeProof } from "../../src/prove.ts";
+import { encodeProof } from "./_prove.ts";
 import {
   eip7864Vectors,
   eip8297Vectors,

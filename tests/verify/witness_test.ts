@@ -9,7 +9,7 @@ import {
   verifyWitness,
   type Write,
 } from "@stemma/verify";
-import { encodeProof, encodeWitness } from "../../src/prove.ts";
+import { encodeProof, encodeWitness } from "./_prove.ts";
 import { amount, type Random, random } from "../_amount.ts";
 import { arePrefixFree, ModelTree } from "./_model_tree.ts";
 import {

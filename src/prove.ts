@@ -18,7 +18,7 @@ import {
   WITNESS_VERSION,
 } from "@stemma/verify/encoding";
 import { TreeEncoder } from "./prove/encoder.ts";
-import { findNeeds } from "./prove/needs.ts";
+import { NeedsFinder } from "./prove/needs.ts";
 import type { ProvableTree } from "./prove/tree.ts";
 import { ProofWriter } from "./prove/writer.ts";
 
@@ -41,6 +41,7 @@ export interface Access {
 export class TreeProver {
   readonly #scheme: Scheme;
   readonly #encoder: TreeEncoder;
+  readonly #needs: NeedsFinder;
   readonly #out: ProofWriter = new ProofWriter();
   /** What stands before the tree of a witness. */
   readonly #head: ProofWriter = new ProofWriter();
@@ -48,6 +49,7 @@ export class TreeProver {
   constructor(scheme: Scheme) {
     this.#scheme = scheme;
     this.#encoder = new TreeEncoder(scheme);
+    this.#needs = new NeedsFinder(scheme);
   }
 
   /**
@@ -99,7 +101,7 @@ export class TreeProver {
       ...reads.map((key) => pointItem(key, true)),
       ...writes,
     ]));
-    const needs = findNeeds(tree, items, writes);
+    const needs = this.#needs.find(tree, items, writes);
     const root = tree.root();
     head.reset();
     head.number(WITNESS_VERSION, 1);

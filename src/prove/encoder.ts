@@ -21,6 +21,7 @@ import {
 } from "@stemma/verify/encoding";
 import type { Scheme } from "@stemma/verify";
 import { bitAt, packBits } from "@stemma/verify";
+import { hasRange } from "./needs.ts";
 import type { ProofWriter } from "./writer.ts";
 import { lowestKey, type ProvableTree } from "./tree.ts";
 
@@ -49,6 +50,8 @@ export class TreeEncoder {
   #items: Item[] = [];
   #out!: ProofWriter;
   #needs: ReadonlySet<number> | undefined;
+  /** Whether to look for stems that come to be; if not, `needs` tells of them. */
+  #seesNew = false;
 
   constructor(scheme: Scheme) {
     this.#scheme = scheme;
@@ -73,6 +76,7 @@ export class TreeEncoder {
     this.#items = items;
     this.#out = out;
     this.#needs = needs;
+    this.#seesNew = this.#stems && !hasRange(items);
     this.#top = 0;
     this.#walk();
     this.#items = [];
@@ -387,9 +391,9 @@ export class TreeEncoder {
     return false;
   }
 
-  /** Whether one of the items gives a key a value, and nobody has looked ahead. */
+  /** Whether one of the items puts a key beside what is there. */
   #anySets(from: number, to: number): boolean {
-    if (!this.#stems || this.#needs !== undefined) return false;
+    if (!this.#seesNew) return false;
     for (let i = from; i < to; i++) if (this.#items[i].sets) return true;
     return false;
   }

@@ -5,12 +5,12 @@
 // A node must be shown when its sibling goes away; in the `eip7864` family also
 // when a sibling comes to be, and there a terminal below it shows it. Decided
 // bottom up over the nodes that the items reach, of which only those on one path
-// are kept at a time; iterative. Where nothing is deleted and no range was read,
-// `TreeEncoder` sees on its way where siblings come to be, and none of this is done.
+// are kept at a time; iterative. Unless a range was read, `TreeEncoder` sees on its
+// way where siblings come to be, and only deletes are looked for here.
 
 import type { Item } from "@stemma/verify/encoding";
 import { compareBytes, inside, leftEnd, setBit } from "@stemma/verify/encoding";
-import { bitAt } from "@stemma/verify";
+import { bitAt, type Scheme } from "@stemma/verify";
 import type { ProvableTree } from "./tree.ts";
 
 /** What became of a node, as its parent sees it. */
@@ -40,6 +40,8 @@ interface Visit {
   cut: number;
   /** Whether a write puts a new key beside what is there. */
   inserted: boolean;
+  /** Whether nothing below is looked at. */
+  isPlain: boolean;
   /** The child that is next, 2 when both have been seen. */
   next: number;
   readonly outcome: Outcome;
@@ -47,56 +49,61 @@ interface Visit {
   readonly right: Outcome;
 }
 
-/**
- * The nodes whose kind `writes` need and that `items` do not show already.
- *
- * @param tree The version before the writes.
- * @param items Everything read or written, in order.
- * @param writes The writes, in order.
- * @returns Handles of nodes; undefined when the encoder needs no advice.
- */
-export function findNeeds(
-  tree: ProvableTree,
-  items: readonly Item[],
-  writes: readonly Item[],
-): Set<number> | undefined {
-  const { family } = tree.scheme;
-  const mayNeed = family !== "nomt" && writes.some(({ sets }) => !sets) ||
-    family === "eip7864" && items.some(({ point }) => !point);
-  if (!mayNeed || tree.root() === 0) return undefined;
-  return new Walk(tree, items, writes).run();
-}
-
 /** Visits the nodes that items reach, and decides each after its children. */
-class Walk {
-  readonly #tree: ProvableTree;
-  readonly #items: readonly Item[];
-  readonly #writes: readonly Item[];
-  readonly #path: Uint8Array;
-  readonly #hasFixedKeys: boolean;
+export class NeedsFinder {
+  readonly #mayNeed: boolean;
   readonly #hasStems: boolean;
-  readonly #needs: Set<number> = new Set();
+  readonly #hasFixedKeys: boolean;
+  readonly #path: Uint8Array;
   /** The path's visits, and used ones behind them. */
   readonly #visits: Visit[] = [];
   #level = 0;
+  #tree!: ProvableTree;
+  #items: readonly Item[] = [];
+  #writes: readonly Item[] = [];
+  /** How many of the writes before each one delete a key. */
+  #deletes: Uint32Array = new Uint32Array(0);
+  /** Whether a range was read. */
+  #hasRanges = false;
+  #needs: Set<number> = new Set();
 
-  constructor(
+  constructor({ family, keyBytesMin, keyBytesMax }: Scheme) {
+    this.#mayNeed = family !== "nomt";
+    this.#hasStems = family === "eip7864";
+    this.#hasFixedKeys = keyBytesMin === keyBytesMax;
+    this.#path = new Uint8Array(keyBytesMax);
+  }
+
+  /**
+   * The nodes whose kind `writes` need and that `items` do not show already.
+   *
+   * @param tree The version before the writes.
+   * @param items Everything read or written, in order.
+   * @param writes The writes, in order.
+   * @returns Handles of nodes; undefined when there are none.
+   */
+  find(
     tree: ProvableTree,
     items: readonly Item[],
     writes: readonly Item[],
-  ) {
-    const { keyBytesMin, keyBytesMax, family } = tree.scheme;
+  ): Set<number> | undefined {
+    const hasRanges = hasRange(items), deletes = deletesBefore(writes);
+    const mayNeed = deletes[writes.length] > 0 || this.#hasStems && hasRanges;
+    if (!this.#mayNeed || !mayNeed || tree.root() === 0) return;
     this.#tree = tree;
     this.#items = items;
     this.#writes = writes;
-    this.#path = new Uint8Array(keyBytesMax);
-    this.#hasFixedKeys = keyBytesMin === keyBytesMax;
-    this.#hasStems = family === "eip7864";
+    this.#deletes = deletes;
+    this.#hasRanges = hasRanges;
+    this.#needs = new Set();
+    this.#level = 0;
+    this.#walk();
+    this.#items = this.#writes = [];
+    return this.#needs;
   }
 
-  run(): Set<number> {
-    this.#enter(this.#tree.root(), 0);
-    const root = this.#visits[0];
+  #walk(): void {
+    const root = this.#enter(this.#tree.root(), 0);
     root.to = this.#items.length;
     root.writesTo = this.#writes.length;
     this.#look(root);
@@ -108,7 +115,6 @@ class Walk {
         this.#level--;
       }
     }
-    return this.#needs;
   }
 
   /** Makes a node the last of the path, with empty runs. */
@@ -155,6 +161,8 @@ class Walk {
   #look(visit: Visit): void {
     visit.outcome.reached = true;
     visit.next = 2;
+    visit.isPlain = this.#isPlain(visit);
+    if (visit.isPlain) return;
     if (visit.join < 0) return this.#terminal(visit);
     this.#trim(visit);
     const { from, to, writesFrom, writesTo, join } = visit;
@@ -164,6 +172,19 @@ class Walk {
     visit.middle = leftEnd(this.#items, from, to, path, join);
     visit.cut = leftEnd(this.#writes, writesFrom, writesTo, path, join);
     visit.next = 0;
+  }
+
+  /**
+   * Whether nothing goes away below a node, and what its parent may ask is known: of
+   * keys that get values, each is a terminal that is open or has one opened for it.
+   */
+  #isPlain({ writesFrom, writesTo, outcome }: Visit): boolean {
+    const deletes = this.#deletes;
+    if (this.#hasRanges || deletes[writesFrom] < deletes[writesTo]) {
+      return false;
+    }
+    outcome.shown = writesFrom < writesTo;
+    return outcome.shown || !this.#hasStems;
   }
 
   #terminal(visit: Visit): void {
@@ -210,7 +231,7 @@ class Walk {
   #decide(visit: Visit, parent: Visit | undefined): void {
     const { join, left, right, outcome } = visit;
     if (join < 0) outcome.shown = true;
-    else {
+    else if (!visit.isPlain) {
       outcome.shown = left.shown || right.shown;
       outcome.empty = left.empty && right.empty && !visit.inserted;
       if (this.#hasStems && join >= 248) {
@@ -234,10 +255,22 @@ class Walk {
     }
     const isGone = left.empty && right.empty;
     if (this.#hasStems && inserted && !outcome.shown && !isGone) {
-      this.#needs.add(node);
+      if (this.#hasRanges) this.#needs.add(node);
       outcome.shown = true;
     }
   }
+}
+
+/** Whether a range was read. */
+export function hasRange(items: readonly Item[]): boolean {
+  return items.some(({ point }) => !point);
+}
+
+/** How many of the writes before each one, and before the end, delete a key. */
+function deletesBefore(writes: readonly Item[]): Uint32Array {
+  const counts = new Uint32Array(writes.length + 1);
+  writes.forEach(({ sets }, i) => counts[i + 1] = counts[i] + (sets ? 0 : 1));
+  return counts;
 }
 
 function newVisit(): Visit {
@@ -257,6 +290,7 @@ function newVisit(): Visit {
     middle: 0,
     cut: 0,
     inserted: false,
+    isPlain: false,
     next: 0,
     outcome: outcome(),
     left: outcome(),

@@ -158,7 +158,7 @@ Deno.test("verify() accepts keys that part at every depth", () => {
   }
 });
 
-Deno.test("verifyWitness() accepts a new stem beside joins that only reads come to", () => {
+Deno.test("verifyWitness() accepts stems that come or go beside joins that only reads come to", () => {
   const scheme = cheapScheme("eip7864");
   const value = new Uint8Array(32).fill(7);
   for (const byte of [0x55, 0xaa]) {
@@ -166,8 +166,11 @@ Deno.test("verifyWitness() accepts a new stem beside joins that only reads come 
     // Joins at bits 10 and 20, with levels of one child above both.
     const stored = [one, flip(one, 10), flip(one, 20)];
     const tree = new ModelTree(scheme, stored.map((key) => [key, value]));
-    for (const written of [[4], [5], [4, 5]]) {
-      const writes = written.map((bit) => ({ key: flip(one, bit), value }));
+    for (const written of [[4], [5], [4, 5], [10], [4, 10], [5, 10]]) {
+      const writes = written.map((bit) => ({
+        key: flip(one, bit),
+        value: bit === 10 ? undefined : value,
+      }));
       const { rootHash } = afterWrites(tree, writes);
       for (const read of [[15], [16], [15, 16], [30], [15, 30], []]) {
         const reads = read.map((bit) => flip(one, bit));

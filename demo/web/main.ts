@@ -53,8 +53,8 @@ function setReady(isReady: boolean, isLoaded: boolean): void {
 
 /** Runs one thing with all buttons off; what goes wrong is shown. */
 async function alone(act: () => Promise<void>): Promise<void> {
-  await blocks.stop();
   setReady(false, false);
+  await blocks.stop();
   try {
     await act();
   } catch (error) {

@@ -316,9 +316,9 @@ const NODES = 1024;
 const REMEMBERED = 1 << 20;
 
 /**
- * A version as proofs see it, one at a time. Handles hold a page number and a node, so they
- * outlive the eviction of the page; the checksums met on the way are kept to load
- * it again.
+ * A version as proofs see it, one at a time. Handles hold a page number and a
+ * node, so they outlive the eviction of the page; the checksums met on the way are
+ * kept to load it again.
  */
 export class VersionTree implements ProvableTree {
   readonly scheme: Scheme;

@@ -34,8 +34,6 @@ const SLOTS = 2;
 /** One level is opened although no item reaches the node. */
 const OPEN = 4;
 
-const none = /* @__PURE__ */ new Uint8Array(0);
-
 /** Encodes pruned trees of one scheme. */
 export class TreeEncoder {
   readonly #scheme: Scheme;
@@ -181,10 +179,13 @@ export class TreeEncoder {
         else to = middle;
         setBit(this.#path, depth, bit);
         if (from < to) continue;
-        let isOpen = !slots && this.#anySets(first, last);
-        const lifted = isOpen ? none : this.#lifted(node, join, key, depth + 1);
-        isOpen ||= !slots && !bit && this.#hides(lifted, before, behind);
-        if (isOpen) {
+        const lifted = !slots && this.#anyNew(first, last)
+          ? undefined
+          : this.#lifted(node, join, key, depth + 1);
+        if (
+          lifted === undefined ||
+          !slots && !bit && this.#hides(lifted, before, behind)
+        ) {
           [from, to] = [first, last] = this.#withLowest(node, 0, 0);
           continue;
         }
@@ -196,7 +197,7 @@ export class TreeEncoder {
         return;
       }
       const hasNew = !slots &&
-        (this.#anySets(first, from) || this.#anySets(to, last));
+        (this.#anyNew(first, from) || this.#anyNew(to, last));
       if (hasNew && !this.#shows(node, from, to)) {
         [from, to] = this.#withLowest(node, from, to);
       }
@@ -392,7 +393,7 @@ export class TreeEncoder {
   }
 
   /** Whether one of the items puts a key beside what is there. */
-  #anySets(from: number, to: number): boolean {
+  #anyNew(from: number, to: number): boolean {
     if (!this.#seesNew) return false;
     for (let i = from; i < to; i++) if (this.#items[i].sets) return true;
     return false;
@@ -403,7 +404,7 @@ export class TreeEncoder {
    * that is reached, or the one that a new key asks for wherever it leaves the tree.
    */
   #shows(node: number, from: number, to: number): boolean {
-    if (this.#anySets(from, to)) return true;
+    if (this.#anyNew(from, to)) return true;
     for (let i = from; i < to; i++) {
       const { lo } = this.#items[i];
       for (let next = node;;) {

@@ -3,8 +3,8 @@
 // Proofs of keys, and the witness of a session's step, in a store of the `nomt`
 // family: the lists of what was read and written, straight from where the session
 // keeps them, and the pruned tree of the version before. The same bytes as those of
-// `TreeProver`, which serves ranges and all other families. Byte
-// tables: docs/proofs.md.
+// `TreeProver`, which serves ranges and all other families. Byte tables:
+// docs/proofs.md.
 
 import {
   compareBytes,

@@ -51,7 +51,8 @@ interface Visit {
 
 /** Visits the nodes that items reach, and decides each after its children. */
 export class NeedsFinder {
-  readonly #mayNeed: boolean;
+  /** Whether the hash of a node tells its kind. */
+  readonly #hashesTell: boolean;
   readonly #hasStems: boolean;
   readonly #hasFixedKeys: boolean;
   readonly #path: Uint8Array;
@@ -68,7 +69,7 @@ export class NeedsFinder {
   #needs: Set<number> = new Set();
 
   constructor({ family, keyBytesMin, keyBytesMax }: Scheme) {
-    this.#mayNeed = family !== "nomt";
+    this.#hashesTell = family === "nomt";
     this.#hasStems = family === "eip7864";
     this.#hasFixedKeys = keyBytesMin === keyBytesMax;
     this.#path = new Uint8Array(keyBytesMax);
@@ -89,7 +90,7 @@ export class NeedsFinder {
   ): Set<number> | undefined {
     const hasRanges = hasRange(items), deletes = deletesBefore(writes);
     const mayNeed = deletes[writes.length] > 0 || this.#hasStems && hasRanges;
-    if (!this.#mayNeed || !mayNeed || tree.root() === 0) return;
+    if (this.#hashesTell || !mayNeed || tree.root() === 0) return;
     this.#tree = tree;
     this.#items = items;
     this.#writes = writes;

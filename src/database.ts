@@ -94,9 +94,9 @@ export interface OpenOptions {
    */
   readonly hasher?: HasherChoice;
   /**
-   * With 2, large commits are hashed by two threads over shared memory, where
-   * the host has it (in browsers: with cross-origin isolation) and kernels
-   * work; `metrics().hasher` tells. Never changes a root.
+   * With 2, large commits are made by two threads over shared memory, where the
+   * host has it (in browsers: with cross-origin isolation) and kernels work;
+   * `metrics().hasher` tells. Never changes a root.
    *
    * @default {1}
    */

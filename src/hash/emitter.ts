@@ -100,10 +100,12 @@ export const i32:
     | "divU"
     | "and"
     | "or"
+    | "xor"
     | "shl"
     | "shrU",
     Binary
-  > = {
+  >
+  & Record<"clz" | "ctz", Unary> = {
     const: (n: number): Code => [
       0x41,
       // Up to 6 bits the signed encoding is the unsigned one.
@@ -130,8 +132,11 @@ export const i32:
     divU: binary(0x6e),
     and: binary(0x71),
     or: binary(0x72),
+    xor: binary(0x73),
     shl: binary(0x74),
     shrU: binary(0x76),
+    clz: unary(0x67),
+    ctz: unary(0x68),
   };
 
 export const i64:

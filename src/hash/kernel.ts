@@ -9,6 +9,7 @@ import { blake2bCore } from "./kernel_blake2b.ts";
 import { blake3Core, CHUNK_END, ROOT } from "./kernel_blake3.ts";
 import type { Core } from "./kernel_core.ts";
 import { CHUNK_AT, CONSTANTS_AT, INSTANCE_BYTES } from "./kernel_layout.ts";
+import { defineEdits } from "./kernel_edits.ts";
 import { defineMessages } from "./kernel_messages.ts";
 import { definePages } from "./kernel_pages.ts";
 import { definePairs } from "./kernel_pairs.ts";
@@ -63,7 +64,9 @@ export function kernelBytes(
   const stream = defineStream(module, core, code, row);
   const messages = defineMessages(module);
   if (family !== undefined) {
-    definePages(module, { ...pairs, ...messages, stream }, family);
+    const lists = { ...pairs, ...messages, stream };
+    const pages = definePages(module, lists, family);
+    if (family !== "eip8297") defineEdits(module, pages, family);
   }
   defineChecksum(module);
   defineCopy(module);

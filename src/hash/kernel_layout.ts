@@ -73,10 +73,10 @@ export const PAGE_TOPS_AT: number = MESSAGES_AT + PART_ENTRIES * MESSAGE_BYTES;
 export const PAGE_ZERO_AT: number = PAGE_TOPS_AT + 64;
 /** First node of each level; all zero between calls. */
 export const PAGE_HEADS_AT: number = PAGE_ZERO_AT + 32;
-/** Nodes that wait to be visited: number, depth of the join above. */
+/** Nodes that wait to be visited: number, depth of the join above, page. */
 export const PAGE_STACK_AT: number = PAGE_HEADS_AT + 4 * PAGE_LEVELS;
 /** Joins and lifts: next of the level, left, right, out, key, depth of the join above. */
-export const PAGE_NODES_AT: number = PAGE_STACK_AT + 8 * PAGE_NODES_MAX;
+export const PAGE_NODES_AT: number = PAGE_STACK_AT + 12 * PAGE_NODES_MAX;
 const PAGE_NODE_BYTES = 24;
 /** Lists for the other kernels. */
 export const PAGE_VALUES32_AT: number = PAGE_NODES_AT +
@@ -101,3 +101,47 @@ export const MAILBOX_AT: number = SECOND_AT + INSTANCE_BYTES;
 
 /** Bytes that a hasher needs of the pool, from an offset that 16 divides. */
 export const RESERVED_BYTES: number = MAILBOX_AT + 128;
+
+// A group of edits of pages: a header, items, then keys with new values, then what the
+// kernel says of old ones. All fields are words.
+/** Bytes of a group. */
+export const EDITS_BYTES = 1 << 14;
+/** Header: items, id of the version being made (low, high), bytes of a page. */
+export const EDITS_COUNT = 0;
+export const EDITS_BIRTH = 4;
+export const EDITS_PAGE_BYTES = 12;
+/** Items of a group, at most, and where they begin. */
+export const EDITS_ITEMS_MAX = 16;
+export const EDITS_ITEMS_AT = 64;
+export const EDITS_ITEM_BYTES = 64;
+/** Keys with values, as far as the middle. */
+export const EDITS_KEYS_AT: number = EDITS_ITEMS_AT +
+  EDITS_ITEMS_MAX * EDITS_ITEM_BYTES;
+/** Old values. */
+export const EDITS_OLD_AT: number = EDITS_BYTES / 2 + EDITS_KEYS_AT / 2;
+
+/** Fields of an item. The page as it is, and where the changed copy goes. */
+export const ITEM_FROM = 0;
+export const ITEM_TO = 4;
+/** Where the hash of its root node lies, and the depth of the join above. */
+export const ITEM_HOME = 8;
+export const ITEM_ABOVE = 12;
+/** Depth of the root: what it should be, and what it is afterwards. */
+export const ITEM_ROOT = 16;
+/** First key, and how many. */
+export const ITEM_KEYS = 20;
+export const ITEM_COUNT = 24;
+/** Afterwards: keys done, keys changed, the page's frame, first of the old values. */
+export const ITEM_DONE = 28;
+export const ITEM_CHANGED = 32;
+export const ITEM_FRAME = 36;
+export const ITEM_OLD = 40;
+/** Number of the page as it is, and id of the version that made it (low, high). */
+export const ITEM_PAGE = 44;
+export const ITEM_BIRTH = 48;
+
+/** Bytes of a key, padded. */
+export const EDIT_KEY_BYTES = 32;
+/** Instead of the length of an old value: there was none, or it is the new one. */
+export const OLD_ABSENT = -1;
+export const OLD_SAME = -2;

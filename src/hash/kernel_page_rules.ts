@@ -50,6 +50,8 @@ export const VALUES32 = 0, VALUES = 1, LEAVES = 2, NODES = 3;
 export const DEEPEST = 4, VISITED = 5;
 /** What has been hashed: values, leaves, and nodes. */
 export const DONE: readonly number[] = [6, 7, 8];
+/** Where frames begin and end, and the bytes of one less 1. */
+export const FIRST = 9, END = 10, MASK = 11;
 
 /** Fields of a node. */
 export const NEXT = 0;

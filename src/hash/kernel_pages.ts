@@ -2,13 +2,15 @@
 //
 // Hashes whole pages: visits the dirty nodes below the root of each page of a list,
 // writes lists for the other kernels and runs them level by level from the deepest
-// up, all without JavaScript. A page with a child entry, or with a node flagged
-// EXTEND, is left as it is, and so is every root node, whose hash lies in the page
-// above: those are the hashing pass's.
+// up, all without JavaScript. Root nodes are hashed along with the page above, in
+// which their hashes lie, where its entries say in which frames they are. A page with
+// a node flagged EXTEND is left as it is, and so is one that leads to another which
+// has work left: those are the hashing pass's.
 
 import {
   AT_ROOT,
   AT_SLOTS,
+  CHILD,
   DEPTH_MASK,
   DIRTY,
   EXTEND,
@@ -53,12 +55,15 @@ import {
   cellOf,
   DEEPEST,
   DONE,
+  END,
   type Family,
+  FIRST,
   headOf,
   KINDS,
   LEAVES,
   link,
   type ListKernels,
+  MASK,
   metaOf,
   NEXT,
   NODES,
@@ -73,8 +78,10 @@ import {
 } from "./kernel_page_rules.ts";
 
 /**
- * Exported: (list of page offsets, count). Values, leaves and nodes hashed are at the
- * list afterwards: three words.
+ * Exported: (list of page offsets, count, whether more follows). Values, leaves and
+ * nodes hashed are at the list afterwards: three words. Behind the pages may follow the
+ * offset of the first frame, the end of all, and the bytes of one less 1: then pages
+ * that lead to others are hashed, too, if those others are done; else never.
  */
 export const KERNEL_PAGES = "pages";
 
@@ -116,6 +123,134 @@ function defineIsOpen(module: ModuleWriter): Call {
         brIf(0, i32.ltS(get(at), get(end))),
       ]),
       v128.anyTrue(get(found)),
+    ];
+  });
+}
+
+/** (page, child entry) -> the frame that a dirty one names; 0 when it names none. */
+function defineFrame(module: ModuleWriter): Call {
+  const signature = { params: [I32, I32], result: I32 };
+  return module.func(signature, ({ params, base, locals }) => {
+    const [f, n] = params, [frame, found] = locals(I32, 2);
+    const first = top(base, FIRST);
+    const record = i32.add(get(f), i32.load16(metaOf(get(f), get(n)), 2));
+    const isFrame = i32.and(
+      i32.and(
+        i32.geU(get(frame), first),
+        i32.gtU(top(base, END), get(frame)),
+      ),
+      i32.eq(
+        i32.and(i32.sub(get(frame), first), top(base, MASK)),
+        i32.const(0),
+      ),
+    );
+    return [
+      set(frame, i32.load(cellOf(get(f), get(n)))),
+      when(
+        isFrame,
+        when(i32.eq(i32.load(get(frame)), i32.load(record)), [
+          set(found, get(frame)),
+        ]),
+      ),
+      get(found),
+    ];
+  });
+}
+
+/**
+ * (page) -> how many nodes may be hashed with a page that leads to others; 0 when one is
+ * flagged EXTEND, or when what is dirty below the root needs a key or a page that is not
+ * in the frame named, or leads on itself and is not done.
+ */
+function defineWeighInner(
+  module: ModuleWriter,
+  rules: Rules,
+  isOpen: Call,
+  frame: Call,
+): Call {
+  const signature = { params: [I32], result: I32 };
+  return module.func(signature, ({ params, base, locals }) => {
+    const f = params[0], none: Code = [i32.const(0), leave];
+    const [n, at, meta, out, above, left, right, a, b, c, d] = locals(I32, 11);
+    const [slots, weight] = locals(I32, 2);
+    const visit = { base, f, n, at, meta, out, above, left, right, a, b, c, d };
+    const bits = (of: Code, flags: number): Code =>
+      i32.and(of, i32.const(flags));
+    const isKind = (kind: number): Code =>
+      i32.eq(bits(get(meta), KINDS), i32.const(kind << KIND_SHIFT));
+    const hasWork = (side: number): Code =>
+      bits(
+        i32.load16(metaOf(get(c), i32.load16(get(at), side))),
+        DIRTY | EXTEND,
+      );
+    const isBelowJoin = i32.ne(get(b), i32.const(NONE));
+    const look: Code = [
+      set(above, bits(i32.load16(metaOf(get(f), get(b))), DEPTH_MASK)),
+      when(isKind(CHILD), [
+        set(c, frame(get(f), get(n))),
+        when(i32.eq(get(c), i32.const(0)), none),
+        set(at, metaOf(get(c), i32.load16(get(c), AT_ROOT))),
+        set(meta, i32.load16(get(at))),
+        when(
+          i32.ne(
+            bits(get(meta), KINDS | EXTEND),
+            i32.const(JOIN << KIND_SHIFT),
+          ),
+          none,
+        ),
+        when(i32.or(hasWork(2), hasWork(4)), [
+          when(isOpen(get(c)), none),
+          set(weight, i32.add(get(weight), i32.load16(get(c), AT_SLOTS))),
+        ]),
+      ]),
+      when(isKind(JOIN), [
+        set(a, bits(get(meta), DEPTH_MASK)),
+        when(rules.needsKey(visit), none),
+      ]),
+    ];
+    return [
+      set(slots, i32.load16(get(f), AT_SLOTS)),
+      set(weight, get(slots)),
+      loop([
+        set(at, metaOf(get(f), get(n))),
+        set(meta, i32.load16(get(at))),
+        set(b, i32.load16(get(at), 6)),
+        when(bits(get(meta), EXTEND), none),
+        when(bits(get(meta), DIRTY), when(isBelowJoin, look)),
+        bump(n, 1),
+        brIf(0, i32.gtU(get(slots), get(n))),
+      ]),
+      get(weight),
+    ];
+  });
+}
+
+/** (page) -> how many nodes may be hashed with it; 0 when it is left as it is. */
+function defineWeigh(
+  module: ModuleWriter,
+  isOpen: Call,
+  weighInner: Call,
+): Call {
+  const signature = { params: [I32], result: I32 };
+  return module.func(signature, ({ params, base, locals }) => {
+    const f = params[0], [root, weight] = locals(I32, 2);
+    const kind = i32.and(
+      i32.load16(metaOf(get(f), get(root))),
+      i32.const(KINDS | DIRTY),
+    );
+    return [
+      set(root, i32.load16(get(f), AT_ROOT)),
+      when(i32.eq(get(root), i32.const(NONE)), [i32.const(0), leave]),
+      when(i32.ne(kind, i32.const(JOIN << KIND_SHIFT | DIRTY)), [
+        i32.const(0),
+        leave,
+      ]),
+      when(
+        isOpen(get(f)),
+        when(top(base, END), set(weight, weighInner(get(f)))),
+        set(weight, i32.load16(get(f), AT_SLOTS)),
+      ),
+      get(weight),
     ];
   });
 }
@@ -176,7 +311,8 @@ function goBelow(visit: Visit, stack: Local): Code {
       when(isDirty(left), [
         i32.store(get(stack), get(right)),
         i32.store(get(stack), get(above), 4),
-        bump(stack, 8),
+        i32.store(get(stack), get(f), 8),
+        bump(stack, 12),
       ], set(n, get(right))),
     ),
     when(isDirty(left), set(n, get(left))),
@@ -184,57 +320,60 @@ function goBelow(visit: Visit, stack: Local): Code {
 }
 
 /** (page): writes down what is dirty below its root. */
-function defineVisit(
-  module: ModuleWriter,
-  rules: Rules,
-  isOpen: Call,
-  below: Call,
-): Call {
+function defineVisit(module: ModuleWriter, rules: Rules, below: Call): Call {
   return module.func({ params: [I32] }, ({ params, base, locals }) => {
     const f = params[0];
     const [n, at, meta, out, above, left, right, a, b, c, d] = locals(I32, 11);
     const visit = { base, f, n, at, meta, out, above, left, right, a, b, c, d };
-    const [stack, visited] = locals(I32, 2), join = JOIN << KIND_SHIFT;
-    const none = i32.const(NONE), bottom = add(base, PAGE_STACK_AT);
+    const [stack, visited] = locals(I32, 2);
+    const bottom = add(base, PAGE_STACK_AT);
     const read: Code = [
       set(at, metaOf(get(f), get(n))),
       set(meta, i32.load16(get(at))),
       set(left, i32.load16(get(at), 2)),
       set(right, i32.load16(get(at), 4)),
     ];
-    const kind = (flags: number): Code =>
-      i32.and(get(meta), i32.const(KINDS | flags));
-    const clean = i32.and(get(meta), i32.const(0xffff & ~DIRTY));
+    const take: Code = [
+      read,
+      i32.store16(
+        get(at),
+        i32.and(get(meta), i32.const(0xffff & ~DIRTY)),
+      ),
+      bump(visited, 1),
+    ];
+    const isKind = (kind: number): Code =>
+      i32.eq(
+        i32.and(get(meta), i32.const(KINDS)),
+        i32.const(kind << KIND_SHIFT),
+      );
     return [
       set(n, i32.load16(get(f), AT_ROOT)),
-      when(i32.eq(get(n), none), leave),
       read,
-      when(i32.ne(kind(DIRTY), i32.const(join | DIRTY)), leave),
-      when(isOpen(get(f)), leave),
       set(stack, bottom),
       loop([
         goBelow(visit, stack),
         loop([
-          when(i32.eq(get(n), none), [
+          when(i32.eq(get(n), i32.const(NONE)), [
             when(i32.eq(get(stack), bottom), [
               setTop(base, VISITED, i32.add(top(base, VISITED), get(visited))),
               leave,
             ]),
-            bump(stack, -8),
+            bump(stack, -12),
             set(n, i32.load(get(stack))),
             set(above, i32.load(get(stack), 4)),
+            set(f, i32.load(get(stack), 8)),
           ]),
-          read,
-          i32.store16(get(at), clean),
-          bump(visited, 1),
           set(out, cellOf(get(f), get(n))),
-          when(i32.eq(kind(0), i32.const(join)), [
-            writeJoin(visit, rules, below),
-            br(2),
+          take,
+          when(isKind(CHILD), [
+            set(f, i32.load(get(out))),
+            set(n, i32.load16(get(f), AT_ROOT)),
+            take,
           ]),
+          when(isKind(JOIN), [writeJoin(visit, rules, below), br(2)]),
           set(d, i32.add(get(f), get(left))),
           rules.terminal(visit),
-          set(n, none),
+          set(n, i32.const(NONE)),
           br(0),
         ]),
       ]),
@@ -311,38 +450,74 @@ function defineFlush(
   });
 }
 
+/** The functions that hashing whole pages is made of. */
+export interface PageKernels {
+  /** (): starts a call. */
+  readonly start: Call;
+  /** (page): writes down what is dirty below its root; hashes when there is much. */
+  readonly hashPage: Call;
+  /** (list): hashes what is left; values, leaves and nodes hashed go to the list. */
+  readonly finish: Call;
+}
+
 /** Adds the kernel for a family of schemes to a module. */
 export function definePages(
   module: ModuleWriter,
   kernels: ListKernels,
   family: Family,
-): void {
+): PageKernels {
   const isOpen = defineIsOpen(module), below = defineBelow(module);
   const rules = (spare: readonly Local[]): Rules =>
     rulesOf(family, kernels, spare);
-  const visit = defineVisit(module, rules([]), isOpen, below);
+  const frame = defineFrame(module);
+  const weighInner = defineWeighInner(module, rules([]), isOpen, frame);
+  const weigh = defineWeigh(module, isOpen, weighInner);
+  const visit = defineVisit(module, rules([]), below);
   const flush = defineFlush(module, kernels, rules);
+  const start = module.func({}, ({ base }) => [
+    empty(base),
+    [...DONE, FIRST, END, MASK].map((word) => setTop(base, word, i32.const(0))),
+  ]);
+  const hashPage = module.func({ params: [I32] }, ({ params, base, local }) => {
+    const page = params[0], weight = local(I32);
+    const most = i32.const(PAGE_NODES_MAX);
+    const nodes = i32.add(top(base, VISITED), get(weight));
+    return [
+      set(weight, weigh(get(page))),
+      when(i32.gtU(get(weight), most), leave),
+      when(get(weight), [
+        when(i32.gtU(nodes, most), flush()),
+        visit(get(page)),
+      ]),
+    ];
+  });
+  const finish = module.func({ params: [I32] }, ({ params, base }) => [
+    flush(),
+    DONE.map((word, i) => i32.store(get(params[0]), top(base, word), 4 * i)),
+  ]);
   const signature = { params: [I32, I32, I32], name: KERNEL_PAGES };
   module.func(signature, ({ params, base, locals }) => {
-    const [list, count] = params, [at, end, f] = locals(I32, 3);
-    const nodes = i32.add(top(base, VISITED), i32.load16(get(f), AT_SLOTS));
+    const [list, count, more] = params, [at, end] = locals(I32, 2);
     return [
-      empty(base),
-      DONE.map((word) => setTop(base, word, i32.const(0))),
+      start(),
       set(at, get(list)),
       set(end, i32.add(get(list), i32.shl(get(count), i32.const(2)))),
       when(
+        get(more),
+        [FIRST, END, MASK].map((word, i) =>
+          setTop(base, word, i32.load(get(end), 4 * i))
+        ),
+      ),
+      when(
         get(count),
         loop([
-          set(f, i32.load(get(at))),
-          when(i32.gtU(nodes, i32.const(PAGE_NODES_MAX)), flush()),
-          visit(get(f)),
+          hashPage(i32.load(get(at))),
           bump(at, 4),
           brIf(0, i32.ltS(get(at), get(end))),
         ]),
       ),
-      flush(),
-      DONE.map((word, i) => i32.store(get(list), top(base, word), 4 * i)),
+      finish(get(list)),
     ];
   });
+  return { start, hashPage, finish };
 }

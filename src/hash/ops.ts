@@ -76,17 +76,32 @@ export interface BatchHasher {
     family: Scheme["family"],
     valueBytesMax: number,
   ): PageHasher | undefined;
+  /** What edits pages of a scheme, where there is such a thing. */
+  pageEditor?(
+    family: Scheme["family"],
+    valueBytesMax: number,
+  ): PageEditor | undefined;
 }
 
 /**
- * Hashes what is dirty below the root nodes of pages. A page with a child entry, or
- * with a node flagged EXTEND, stays as it is.
+ * Hashes what is dirty below the root nodes of pages, and the root nodes of pages that
+ * their dirty child entries name by their frames. Where something else is to be done
+ * first, or a node is flagged EXTEND, a page stays as it is.
  *
- * @param list Byte offset, a multiple of 16, of the pages' byte offsets; three words
- *   there are overwritten.
+ * @param list Byte offset, a multiple of 16, of the pages' byte offsets, children before
+ *   parents; then the offset of the first frame, the end of all, and the bytes of one
+ *   less 1. Three words there are overwritten.
  * @param count Pages.
  */
 export type PageHasher = (list: number, count: number) => void;
+
+/**
+ * Edits a group of pages at the ends of paths and hashes what is dirty below their root
+ * nodes (`kernel_layout.ts` has the group's layout).
+ *
+ * @param group Byte offset of the group, a multiple of 16.
+ */
+export type PageEditor = (group: number) => void;
 
 /** XXH64 checksums of what goes to storage, and copies in the pool. */
 export interface Checksums {

@@ -13,15 +13,17 @@
 // * DONE counts finished parts; the first thread returns when it has them all.
 //
 // Besides parts of a list that the first thread waits for there are groups of pages,
-// which it goes on without. Whoever is free takes the next group and hashes it; groups
-// do not depend on each other. Each has a slot of the queue region: kernel, pages, and
-// their offsets, the first three of which make way for numbers of hashes. A slot is used
-// again when all groups are done.
+// which it goes on without. Whoever is free takes the next group and works on it; groups
+// do not depend on each other. Each has a slot of the queue region: kernel, entries, and
+// the list, whose first three words make way for numbers of hashes. A slot is used again
+// when its group is done.
 //
-// * POSTED, TAKEN and ENDED count groups. A group is taken by compare-and-swap.
+// * POSTED, TAKEN and ENDED count groups. A group is taken by compare-and-swap. The
+//   kernel in its slot becomes NO_KERNEL when it is done.
 
 import type { Scheme } from "@stemma/verify";
 import { type KernelFunction, placeConstants } from "./kernel.ts";
+import { KERNEL_EDITS } from "./kernel_edits.ts";
 import { KERNEL_PAGES } from "./kernel_pages.ts";
 import { MAILBOX_AT, SECOND_AT } from "./kernel_layout.ts";
 import { KERNEL_STREAM } from "./kernel_stream.ts";
@@ -48,8 +50,12 @@ const ANSWER_MS_MAX = 30_000;
 const SLOTS = 256;
 /** Words of a slot. */
 const SLOT_WORDS = 64;
+/** Words of a slot before its list. */
+const SLOT_HEAD = 2;
+/** Instead of the kernel of a group that is done. */
+const NO_KERNEL = -1;
 /** Pages of a group, at most. */
-const GROUP_PAGES_MAX = SLOT_WORDS - 2;
+const GROUP_PAGES_MAX = SLOT_WORDS - SLOT_HEAD;
 /** Bytes of the pool for groups that wait. */
 export const QUEUE_BYTES: number = 4 * SLOTS * SLOT_WORDS;
 /** Looks at the mailbox before the first thread yields its processor. */
@@ -86,7 +92,7 @@ function serve(scope: WorkerScope): void {
     const kernels = Object.values(exports) as ((...n: number[]) => void)[];
     const [READY, AWAKE, TICKET, DONE] = [0, 1, 2, 3];
     const [POSTED, TAKEN, ENDED] = [10, 11, 12];
-    const SLOTS = 256, SLOT_WORDS = 64;
+    const SLOTS = 256, SLOT_WORDS = 64, SLOT_HEAD = 2, NO_KERNEL = -1;
     const SPINS_MAX = 100_000; // About a millisecond.
     Atomics.store(words, READY, 1);
     // 0: sleep, 1: work, 2: stop.
@@ -108,7 +114,8 @@ function serve(scope: WorkerScope): void {
         ) {
           spins = 0;
           const at = (queue >> 2) + (group & SLOTS - 1) * SLOT_WORDS;
-          kernels[all[at]](4 * (at + 2), all[at + 1], 0);
+          kernels[all[at]](4 * (at + SLOT_HEAD), all[at + 1], 0);
+          Atomics.store(all, at, NO_KERNEL);
           Atomics.add(words, ENDED, 1);
           Atomics.notify(words, ENDED);
         }
@@ -154,6 +161,8 @@ export class SecondThread {
   readonly #worker: Worker;
   readonly #words: Int32Array;
   readonly #index: ReadonlyMap<string, number>;
+  /** Pages that {@linkcode hashLater} takes at a time. */
+  readonly pagesMax: number = GROUP_PAGES_MAX;
   #job = 0;
   #isAwake = false;
   #isClosed = false;
@@ -163,7 +172,7 @@ export class SecondThread {
   /** Offset and size of the queue region; 0 bytes when there is none. */
   readonly #queue: number;
   readonly #queueBytes: number;
-  /** Groups since all were done, and their family. */
+  /** Groups that are not known to be done, and their family. */
   #groups = 0;
   #family: Scheme["family"] = "nomt";
 
@@ -231,44 +240,82 @@ export class SecondThread {
    *   slot has room for.
    */
   hashLater(family: Scheme["family"], pages: readonly number[]): boolean {
-    const isRoom = this.#queueBytes > 0 && pages.length <= GROUP_PAGES_MAX;
-    if (!this.#isAwake || !isRoom) return false;
-    if (this.#groups === SLOTS) this.finishGroups();
+    if (!this.#mayPost || pages.length > GROUP_PAGES_MAX) return false;
+    this.#postGroup(KERNEL_PAGES, family, pages);
+    return true;
+  }
+
+  /**
+   * Begins to edit a group of pages that nobody touches until {@linkcode finish}.
+   *
+   * @param family The family of the scheme, for which the hasher has a page editor.
+   * @param group Its byte offset.
+   * @returns What to give to `finish`; `undefined` while the thread is asleep.
+   */
+  editLater(family: Scheme["family"], group: number): number | undefined {
+    if (!this.#mayPost) return undefined;
+    return this.#postGroup(KERNEL_EDITS, family, [group]);
+  }
+
+  get #mayPost(): boolean {
+    return this.#isAwake && this.#queueBytes > 0;
+  }
+
+  #postGroup(
+    kernel: string,
+    family: Scheme["family"],
+    list: readonly number[],
+  ): number {
+    if (this.#groups === SLOTS) this.#finishOldest();
     const words = this.#words, all = this.#all, group = words[POSTED];
     const at = this.#slot(group);
-    all[at] = this.#index.get(KERNEL_PAGES)!;
-    all[at + 1] = pages.length;
-    for (let i = 0; i < pages.length; i++) all[at + 2 + i] = pages[i];
+    all[at] = this.#index.get(kernel)!;
+    all[at + 1] = list.length;
+    for (let i = 0; i < list.length; i++) all[at + SLOT_HEAD + i] = list[i];
     this.#groups++;
     this.#family = family;
     Atomics.store(words, POSTED, group + 1);
     this.#wake();
-    return true;
+    return group;
   }
 
-  /** Returns when all groups have been hashed. */
+  /** Returns when all groups are done. */
   finishGroups(): void {
-    if (this.#groups === 0) return;
+    while (this.#groups > 0) this.#finishOldest();
+  }
+
+  /** Returns when a group, and all that were begun before it, are done. */
+  finish(group: number): void {
+    while (this.#groups > this.#words[POSTED] - 1 - group) this.#finishOldest();
+  }
+
+  #finishOldest(): void {
     const words = this.#words, all = this.#all;
-    const posted = words[POSTED];
+    const at = this.#slot(words[POSTED] - this.#groups);
+    for (;;) {
+      const ended = Atomics.load(words, ENDED);
+      if (Atomics.load(all, at) === NO_KERNEL) break;
+      // The worker is at it, or this thread does what comes first.
+      if (!this.#takeGroup()) this.#await(ENDED, ended + 1);
+    }
+    this.#groups--;
+    const i = at + SLOT_HEAD;
+    this.#hasher.countPages(this.#family, all[i], all[i + 1], all[i + 2]);
+  }
+
+  /** Does a group that nobody has taken, if there is one. */
+  #takeGroup(): boolean {
+    const words = this.#words, all = this.#all;
     for (;;) {
       const group = Atomics.load(words, TAKEN);
-      if (group === posted) break;
+      if (group === words[POSTED]) return false;
       const next = Atomics.compareExchange(words, TAKEN, group, group + 1);
       if (next !== group) continue;
       const at = this.#slot(group);
-      this.#kernels[all[at]](4 * (at + 2), all[at + 1], 0);
+      this.#kernels[all[at]](4 * (at + SLOT_HEAD), all[at + 1], 0);
+      all[at] = NO_KERNEL;
       Atomics.add(words, ENDED, 1);
-    }
-    this.#await(ENDED, posted);
-    for (; this.#groups > 0; this.#groups--) {
-      const i = this.#slot(posted - this.#groups) + 2;
-      this.#hasher.countPages(
-        this.#family,
-        all[i],
-        all[i + 1],
-        all[i + 2],
-      );
+      return true;
     }
   }
 
@@ -344,13 +391,13 @@ export class SecondThread {
    * soon, the worker is without a processor and may have this one.
    *
    * @param counter The word that counts what is done.
-   * @param all What it comes to.
+   * @param all What it comes to, at least.
    */
   #await(counter: number, all: number): void {
     let limit = 0;
     for (let spins = 1;; spins++) {
       const done = Atomics.load(this.#words, counter);
-      if (done === all) return;
+      if ((done - all | 0) >= 0) return;
       if (spins < SPINS_MAX) continue;
       const now = performance.now();
       if (limit === 0) limit = now + ANSWER_MS_MAX;

@@ -31,6 +31,7 @@ import {
   KERNEL_BRANCH_MESSAGES,
   KERNEL_LEAF_MESSAGES,
 } from "./kernel_messages.ts";
+import { KERNEL_EDITS } from "./kernel_edits.ts";
 import { KERNEL_PAGES } from "./kernel_pages.ts";
 import {
   KERNEL_JAM_LEAF,
@@ -57,6 +58,7 @@ import {
   OP_STEM,
   OP_VALUE,
   OP_WORDS,
+  type PageEditor,
   type PageHasher,
 } from "./ops.ts";
 
@@ -189,9 +191,26 @@ export class WasmHasher implements BatchHasher, Checksums {
     return (list, count) => this.hashPages(family, list, count);
   }
 
+  pageEditor(
+    family: Scheme["family"],
+    valueBytesMax: number,
+  ): PageEditor | undefined {
+    if (this.#kernels[KERNEL_EDITS] === undefined) return undefined;
+    if (this.#hasChunks && valueBytesMax > CHUNK_BYTES) return undefined;
+    return (group) => this.editPages(family, group);
+  }
+
+  /** Edits pages, as a {@linkcode PageEditor} does. */
+  editPages(family: Scheme["family"], group: number): void {
+    const list = this.#base + JOBS_AT, words = this.#words, i = list >>> 2;
+    words[i] = group;
+    this.#kernels[KERNEL_EDITS](list, 0, 0);
+    this.countPages(family, words[i], words[i + 1], words[i + 2]);
+  }
+
   /** Hashes pages, as a {@linkcode PageHasher} does. */
   hashPages(family: Scheme["family"], list: number, count: number): void {
-    this.#kernels[KERNEL_PAGES](list, count, 0);
+    this.#kernels[KERNEL_PAGES](list, count, 1);
     const words = this.#words, i = list >>> 2;
     this.countPages(family, words[i], words[i + 1], words[i + 2]);
   }

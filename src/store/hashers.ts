@@ -16,6 +16,7 @@ import {
   type Checksums,
   countingHasher,
 } from "../hash/ops.ts";
+import { EDITS_BYTES } from "../hash/kernel_layout.ts";
 import { RESERVED_BYTES, wasmHasher } from "../hash/wasm_hasher.ts";
 import {
   QUEUE_BYTES,
@@ -23,6 +24,11 @@ import {
   secondThread,
 } from "../hash/threads.ts";
 import type { PagePool } from "../tree/pool.ts";
+
+/** Groups of pages that may be edited before they are settled. */
+const GROUPS = 8;
+/** The same with a second thread. */
+const SHARED_GROUPS = 32;
 
 /** How hashes are computed; `"auto"` takes the fastest that works here. */
 export type HasherChoice = "auto" | "js" | "wasm";
@@ -33,6 +39,8 @@ export interface Hashers {
   readonly sums: Checksums;
   /** A second thread, where one was wanted and can be had. */
   readonly second: SecondThread | undefined;
+  /** Room for groups of pages to be edited; none without the kernels. */
+  readonly edits: { readonly at: number; readonly groups: number };
 }
 
 /** How a store's hashers are chosen. */
@@ -61,7 +69,18 @@ export function reservedBytes(
   options: HasherOptions,
 ): number {
   if (!wantsWasm(scheme, options.choice)) return 0;
-  return RESERVED_BYTES + (wantsShared(scheme, options) ? QUEUE_BYTES : 0);
+  const { at, groups } = editsRegion(scheme, options);
+  return at + groups * EDITS_BYTES;
+}
+
+/** Where in those bytes groups of pages to be edited lie, and how many. */
+function editsRegion(
+  scheme: Scheme,
+  options: HasherOptions,
+): { at: number; groups: number } {
+  return wantsShared(scheme, options)
+    ? { at: RESERVED_BYTES + QUEUE_BYTES + 15 & ~15, groups: SHARED_GROUPS }
+    : { at: RESERVED_BYTES + 15 & ~15, groups: GROUPS };
 }
 
 /** Whether the pool should be memory that kernels can work on. */
@@ -81,16 +100,20 @@ export function makeHashers(
   options: HasherOptions,
 ): Hashers {
   const js = jsHasher(pool.buffer, scheme), second = undefined;
-  if (options.onlyCount) return { hasher: countingHasher(), sums: js, second };
+  const region = editsRegion(scheme, options);
+  const edits = { ...region, at: pool.reservedAt + region.at };
+  if (options.onlyCount) {
+    return { hasher: countingHasher(), sums: js, second, edits };
+  }
   const hasher = pool.memory === undefined
     ? undefined
     : wasmHasher(pool.memory, pool.reservedAt, scheme);
   if (hasher === undefined) {
     if (options.choice === "wasm") throw noKernels(scheme);
     const hasher = native(pool, scheme, options, js) ?? js;
-    return { hasher, sums: js, second };
+    return { hasher, sums: js, second, edits };
   }
-  const kernels: Hashers = { hasher, sums: hasher, second };
+  const kernels: Hashers = { hasher, sums: hasher, second, edits };
   const add = native(pool, scheme, options, hasher);
   if (add !== undefined) return { ...kernels, hasher: add };
   if (!wantsShared(scheme, options)) return kernels;

@@ -187,6 +187,7 @@ export class Storage {
       this.hasher,
       options.scheme,
       this.rule,
+      hashers.edits,
       this.#second,
     );
     this.#tip = { entry: header.entry, meta: header.meta };

@@ -8,7 +8,9 @@ import type { Scheme } from "@stemma/verify";
 import type { BatchHasher } from "../hash/ops.ts";
 import type { SecondThread } from "../hash/threads.ts";
 import type { Changes } from "../changes.ts";
-import { type EditHost, type Stored, TreeEdit } from "../tree/edit.ts";
+import { OLD_ABSENT, OLD_SAME } from "../hash/kernel_layout.ts";
+import { type Stored, TreeEdit } from "../tree/edit.ts";
+import { EndEdits, type EndHost } from "../tree/ends.ts";
 import { HashingPass } from "../tree/hashing.ts";
 import { keyRecordBytes, type KeyRule, partAt, PREFIX } from "../tree/keys.ts";
 import {
@@ -31,12 +33,17 @@ const PART = 1 / 2;
 const UNWRITTEN_MAX = 3 / 4;
 /** Frames after which a part is hashed, while it still is in the CPU's cache. */
 const PART_FRAMES = 512;
-/** The same with a second thread, which each part has to wait for. */
-const SHARED_PART_FRAMES = 1024;
+/** The same where a kernel edits pages: two frames for each, until they are settled. */
+const ENDS_PART_FRAMES = 1024;
 /** Pages that are hashed together, while they still are in the CPU's cache. */
 const GROUP_PAGES = 16;
 /** Changes from which on waking the second thread pays. */
 const SHARED_CHANGES_MIN = 256;
+
+/** Keys that may be left by the kernel before they are seen to. */
+const LEFT_MAX = 256;
+/** Changes from which on pages are looked for that the kernel can edit. */
+const ENDS_CHANGES_MIN = 32;
 
 const ABSENT: Slice = {
   bytes: new Uint8Array(0),
@@ -46,7 +53,7 @@ const ABSENT: Slice = {
 };
 
 /** Turns changes into pages. */
-export class Writer implements EditHost {
+export class Writer implements EndHost {
   readonly #pool: PagePool;
   readonly #space: Space;
   readonly #file: PageFile;
@@ -55,6 +62,11 @@ export class Writer implements EditHost {
   readonly #edit: TreeEdit;
   readonly #pass: HashingPass;
   readonly #second: SecondThread | undefined;
+  readonly #ends: EndEdits | undefined;
+  /** Places in the order of keys that the kernel does not see to. */
+  readonly #left: number[] = [];
+  #order: Uint32Array = new Uint32Array(0);
+  #changed = 0;
   readonly #keepsPrefixFree: boolean;
   readonly #inlineMax: number;
   readonly #reference: Uint8Array = new Uint8Array(OVERFLOW_RECORD_BYTES);
@@ -77,6 +89,8 @@ export class Writer implements EditHost {
   #isTold = false;
   #isShared = false;
   #partFrames = PART_FRAMES;
+  /** Frames that a part may hold in any case. */
+  readonly #pinnedMax: number;
 
   constructor(
     pool: PagePool,
@@ -85,6 +99,7 @@ export class Writer implements EditHost {
     hasher: BatchHasher,
     scheme: Scheme,
     rule: KeyRule,
+    edits: { readonly at: number; readonly groups: number },
     second?: SecondThread,
   ) {
     this.#second = second;
@@ -97,6 +112,21 @@ export class Writer implements EditHost {
     this.#pass = new HashingPass(pool, hasher, scheme, second);
     this.#keepsPrefixFree = rule.fixedBytes === 0;
     this.#inlineMax = inlineBytesMax(pool.pageBytes);
+    this.#pinnedMax = pool.frameCount * PART;
+    const editor = hasher.pageEditor?.(scheme.family, this.#inlineMax);
+    if (editor === undefined) return;
+    const later = second && {
+      editLater: (group: number) => second.editLater(scheme.family, group),
+      finish: (ticket: number) => second.finish(ticket),
+    };
+    this.#ends = new EndEdits(
+      pool,
+      this.#edit.seeker,
+      this,
+      editor,
+      edits,
+      later,
+    );
   }
 
   /**
@@ -113,18 +143,20 @@ export class Writer implements EditHost {
     if (payload !== undefined) beginBatch(payload.tail);
     const isShared = changes.count >= SHARED_CHANGES_MIN &&
       (this.#second?.isReady ?? false);
+    const ends = changes.count >= ENDS_CHANGES_MIN ? this.#ends : undefined;
     this.#isShared = isShared;
     this.#partFrames = Math.min(
-      isShared ? SHARED_PART_FRAMES : PART_FRAMES,
-      this.#pool.frameCount * PART,
+      ends === undefined && !isShared ? PART_FRAMES : ENDS_PART_FRAMES,
+      this.#pinnedMax,
     );
     if (isShared) this.#second!.begin();
     try {
-      const changed = this.#applyAll(changes);
+      const changed = this.#applyAll(changes, ends);
       payload?.trim();
       return changed;
     } finally {
       if (isShared) this.#endSharing();
+      this.#ends?.drop();
       // After a failure too: a checkpoint writes no page that is held.
       this.#edit.end();
       this.#pool.unpinAll();
@@ -136,16 +168,95 @@ export class Writer implements EditHost {
     this.#second!.end();
   }
 
-  #applyAll(changes: Changes): number {
+  #applyAll(changes: Changes, ends: EndEdits | undefined): number {
     const order = changes.sorted();
-    let changed = 0;
     this.#start();
+    const changed = ends === undefined
+      ? this.#applyByKeys(order)
+      : this.#applyByPages(ends, order);
+    this.#finish();
+    return changed;
+  }
+
+  #applyByKeys(order: Uint32Array): number {
+    let changed = 0;
     for (let i = 0; i < order.length; i++) {
+      this.#hashClosed(true);
       if (this.#keepsPrefixFree) changed += this.#makeWay(order, i);
       if (this.#applyOne(order[i])) changed++;
     }
-    this.#finish();
     return changed;
+  }
+
+  /** Applies all changes, those to pages at the ends of paths page by page. */
+  #applyByPages(ends: EndEdits, order: Uint32Array): number {
+    const changes = this.#changes, pool = this.#pool, left = this.#left;
+    this.#order = order;
+    this.#changed = 0;
+    left.length = 0;
+    ends.start(this.#version.id);
+    for (let i = 0; i < order.length;) {
+      if (pool.pinned > this.#partFrames) {
+        this.#settle(ends);
+        this.#nextPart();
+      } else if (left.length >= LEFT_MAX) {
+        this.#settle(ends);
+      } else if (ends.isFull) {
+        if (this.#isShared) ends.settleOldest();
+        else this.#settle(ends);
+      }
+      const count = ends.take(changes, order, i);
+      if (count === 0) left.push(i);
+      i += Math.max(1, count);
+    }
+    this.#settle(ends);
+    return this.#changed;
+  }
+
+  /** Hangs pages into the tree, and does key by key what the kernel has left. */
+  #settle(ends: EndEdits): void {
+    ends.settle();
+    const left = this.#left, { seeker } = this.#edit;
+    if (left.length > 0) {
+      const framesMax = Math.min(2 * this.#partFrames, this.#pinnedMax);
+      seeker.forget();
+      for (const i of left.sort((a, b) => a - b)) {
+        if (this.#isShared) this.#hashClosed(true);
+        if (this.#applyOne(this.#order[i], framesMax)) this.#changed++;
+      }
+      left.length = 0;
+      seeker.forget();
+    }
+    // A second thread takes only pages that lead to no others: later keys may still
+    // come through those that do. The pass at the end shares them with it.
+    this.#hashClosed(this.#isShared);
+  }
+
+  /** Hashes closed pages, if there are some, or lets the second thread begin to. */
+  #hashClosed(mayWait: boolean): void {
+    const { closed } = this.#edit.seeker;
+    if (closed.length < GROUP_PAGES) return;
+    this.#pass.runClosed(closed, mayWait);
+    closed.length = 0;
+  }
+
+  edited(i: number, old: number): void {
+    const { u8, u32 } = this.#pool.pages, length = u32[old >> 2] | 0;
+    if (length === OLD_SAME) return;
+    this.#changed++;
+    if (this.#payload === undefined) return;
+    this.#entry = this.#order[i];
+    if (length === OLD_ABSENT) return this.#note(ABSENT);
+    const slice = this.#old;
+    slice.bytes = u8;
+    slice.words = u32;
+    slice.at = old + 4;
+    slice.length = length;
+    this.#note(slice);
+  }
+
+  left(i: number): void {
+    this.#left.push(i);
   }
 
   /**
@@ -214,28 +325,31 @@ export class Writer implements EditHost {
   }
 
   #finish(): void {
-    this.#pass.runClosed(this.#edit.closed);
+    this.#pass.runClosed(this.#edit.seeker.closed, true);
     this.#pass.run(this.#edit.extended, this.#changes.bytes);
     this.#version.tree = this.#edit.root();
     this.#edit.end();
     this.#pool.unpinAll();
   }
 
-  /** Puts or deletes one entry; returns whether anything changed. */
-  #applyOne(entry: number): boolean {
+  /** Hashes what has been done so far, and goes on. */
+  #nextPart(): void {
+    const pool = this.#pool;
+    this.#finish();
+    if (pool.unwritten > pool.frameCount * UNWRITTEN_MAX) {
+      pool.writer.writeBack();
+    }
+    this.#start();
+  }
+
+  /**
+   * Puts or deletes one entry; returns whether anything changed.
+   *
+   * @param framesMax Frames from which on a new part begins.
+   */
+  #applyOne(entry: number, framesMax = this.#partFrames): boolean {
     const changes = this.#changes, pool = this.#pool;
-    if (pool.pinned > this.#partFrames) {
-      this.#finish();
-      if (pool.unwritten > pool.frameCount * UNWRITTEN_MAX) {
-        pool.writer.writeBack();
-      }
-      this.#start();
-    }
-    const { closed } = this.#edit;
-    if (closed.length >= GROUP_PAGES) {
-      this.#pass.runClosed(closed);
-      closed.length = 0;
-    }
+    if (pool.pinned > framesMax) this.#nextPart();
     this.#entry = entry;
     this.#isTold = false;
     const at = changes.keyAt(entry), length = changes.keyBytes(entry);

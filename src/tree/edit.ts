@@ -24,20 +24,12 @@
 
 import type { Scheme } from "@stemma/verify";
 import { KeyPrefixError } from "../errors.ts";
-import {
-  bitAt,
-  keyRecordBytes,
-  partAt,
-  partWords,
-  PREFIX,
-  SAME,
-} from "./keys.ts";
+import { bitAt, keyRecordBytes, PREFIX, SAME } from "./keys.ts";
 import {
   align4,
   AT_GARBAGE,
   CHILD,
   CHILD_RECORD_BYTES,
-  DEPTH_MASK,
   DEPTH_NONE,
   DIRTY,
   EXTEND,
@@ -60,6 +52,7 @@ import {
   type TreeRoot,
 } from "./path.ts";
 import type { PagePool } from "./pool.ts";
+import { PathSeeker } from "./seek.ts";
 
 export type { EditHost, TreeRoot } from "./path.ts";
 
@@ -84,19 +77,12 @@ export class TreeEdit {
   readonly #host: EditHost;
   /** Where nodes flagged EXTEND stood: home cell → depth + 4096 * key offset. */
   readonly extended: Map<number, number> = new Map();
-  /**
-   * Pages that this part changed and will not come back to; the owner may take them
-   * out.
-   */
-  readonly closed: number[] = [];
   readonly #path: EditPath;
+  readonly #seeker: PathSeeker;
   /** Words of a key, where all have one length; else 0. */
   readonly #fixedWords: number;
   #keys: Uint8Array = new Uint8Array(0);
   #keyWords: Uint32Array = new Uint32Array(0);
-  #lastAt = -1;
-  #lastBytes = 0;
-  #lastDepth = 0;
 
   constructor(pool: PagePool, scheme: Scheme, host: EditHost) {
     this.pool = pool;
@@ -106,6 +92,12 @@ export class TreeEdit {
     this.#fixedWords = pool.pages.rule.fixedBytes + 3 >> 2;
     this.#minFill = Math.floor((pool.pageBytes - PAGE_HEADER_BYTES) * 5 / 16);
     this.#path = new EditPath(pool, host);
+    this.#seeker = new PathSeeker(pool, this.#path);
+  }
+
+  /** Finds the way to a key; knows which pages will not be come back to. */
+  get seeker(): PathSeeker {
+    return this.#seeker;
   }
 
   /** Bytes of keys that the puts and deletes of this part refer to. */
@@ -133,7 +125,7 @@ export class TreeEdit {
     this.#path.start(root, birth);
     this.#keys = keys;
     this.#keyWords = words;
-    this.#lastAt = -1;
+    this.#seeker.start(keys, words);
   }
 
   /** The tree as it stands; its hash is good after the hashing pass. */
@@ -143,9 +135,8 @@ export class TreeEdit {
 
   /** Ends a part, whether or not it came to its end. */
   end(): void {
-    this.closed.length = 0;
     this.#path.end(0);
-    this.#lastAt = -1;
+    this.#seeker.end();
   }
 
   /**
@@ -160,10 +151,10 @@ export class TreeEdit {
   put(at: number, length: number, value: Stored): boolean {
     let told = false;
     for (;;) {
-      const n = this.#seek(at, length);
+      const n = this.#seeker.seek(at, length);
       if (n === NONE) return this.#plant(at, length, value);
       const f = this.#path.frames[this.#path.top];
-      const depth = this.#partFrom(at, length, f, n);
+      const depth = this.#seeker.part(at, length, f, n);
       if (depth >= 0) {
         if (this.#insert(at, length, value, depth)) return true;
         continue;
@@ -180,87 +171,16 @@ export class TreeEdit {
 
   /** Deletes a key; returns whether it was there. */
   delete(at: number, length: number): boolean {
-    const n = this.#seek(at, length);
+    const n = this.#seeker.seek(at, length);
     if (n === NONE) return false;
     const f = this.#path.frames[this.#path.top];
-    const depth = this.#partFrom(at, length, f, n);
+    const depth = this.#seeker.part(at, length, f, n);
     if (depth !== SAME) return false;
     this.#host.before(f, n);
     this.#path.makeWritable(this.#path.top);
     this.#remove(this.#path.top, n, at);
     this.#rebalance(at, length);
     return true;
-  }
-
-  /** Remembers how far the path matches the key, for the next seek. */
-  #partFrom(at: number, length: number, f: number, n: number): number {
-    const pages = this.#pages, other = pages.keyAt(f, n);
-    const depth = this.#fixedWords > 0
-      ? partWords(
-        this.#keyWords,
-        at >> 2,
-        pages.u32,
-        other >> 2,
-        this.#fixedWords,
-      )
-      : partAt(this.#keys, at, length, pages.u8, other, pages.keyBytes(f, n));
-    this.#lastAt = at;
-    this.#lastBytes = length;
-    this.#lastDepth = depth === SAME ? DEPTH_NONE : Math.max(depth, 0);
-    return depth;
-  }
-
-  /**
-   * Walks to the terminal where the key is or would part from the tree; starts
-   * from the part of the last path that the key shares.
-   *
-   * @returns The terminal's node in the page at the top of the path, or NONE.
-   */
-  #seek(at: number, length: number): number {
-    const pages = this.#pages, u16 = pages.u16, keys = this.#keys;
-    const path = this.#path;
-    let level = this.#sharedLevel(at, length);
-    if (level === 0) {
-      path.end(0);
-      if (path.isEmpty) return NONE;
-      level = path.enter(0, ANCHOR_ENTRY);
-    }
-    let f = this.#path.frames[level], n = pages.root(f);
-    for (;;) {
-      const i = metaAt(f, n), meta = u16[i], kind = meta >> KIND_SHIFT;
-      if (kind === JOIN) {
-        n = u16[i + 1 + bitAt(keys, at, meta & DEPTH_MASK)];
-      } else if (kind === CHILD) {
-        level = path.enter(level, n);
-        f = this.#path.frames[level];
-        n = pages.root(f);
-      } else {
-        path.end(level);
-        return n;
-      }
-    }
-  }
-
-  /** Deepest level of the last path that lies on the key's path too. */
-  #sharedLevel(at: number, length: number): number {
-    if (this.#lastAt < 0) return 0;
-    const keys = this.#keys, words = this.#keyWords, last = this.#lastAt;
-    let shared = this.#fixedWords > 0
-      ? partWords(words, at >> 2, words, last >> 2, this.#fixedWords)
-      : partAt(keys, at, length, keys, last, this.#lastBytes);
-    if (shared < 0) shared = shared === SAME ? DEPTH_NONE : 0;
-    const parted = shared;
-    if (shared > this.#lastDepth) shared = this.#lastDepth;
-    const path = this.#path;
-    let level = path.top;
-    for (; level > 0 && path.rootDepth(level) > shared; level--) {
-      // Between the join above and its root, the key would go into the page.
-      if (path.isChanged(level) && path.depthAbove(level) >= parted) {
-        this.closed.push(path.frames[level]);
-      }
-    }
-    path.end(level);
-    return level;
   }
 
   #recordBytes(keyBytes: number, value: Stored): number {
@@ -311,7 +231,7 @@ export class TreeEdit {
     pages.setChildPage(this.pool.anchorAt, ANCHOR_ENTRY, pages.pageOf(f));
     this.#path.setEntryDepth(0, ANCHOR_ENTRY, DEPTH_NONE);
     this.#path.markDirty(0, ANCHOR_ENTRY);
-    this.#lastAt = -1;
+    this.#seeker.forget();
     return true;
   }
 
@@ -446,7 +366,14 @@ export class TreeEdit {
       const stood = this.extended.get(hashAt(f, n))! % 4096;
       if (depth <= stood) return;
     }
-    u16[i] |= DIRTY;
+    this.#setDirty(f, n);
+  }
+
+  /** A node is dirty from now on, if it is an entry without saying for which frame. */
+  #setDirty(f: number, n: number): void {
+    const pages = this.#pages;
+    pages.u16[metaAt(f, n)] |= DIRTY;
+    if (pages.kind(f, n) === CHILD) pages.swizzle(f, n, 0);
   }
 
   /** Takes a node, and the join above it, out of the tree. */
@@ -494,6 +421,7 @@ export class TreeEdit {
     this.#path.setEntryDepth(level - 1, entry, this.#nodeDepth(f, n));
     const flags = u16[metaAt(f, n)] & (DIRTY | EXTEND);
     u16[i] |= flags;
+    if ((flags & DIRTY) !== 0) pages.swizzle(above, entry, f);
     if ((flags & EXTEND) !== 0) this.#moveExtended(f, n, above, entry);
     // What lies above was dirty exactly when the old root was.
     if (!wasDirty) this.#path.markAbove(level - 1, entry);
@@ -508,10 +436,7 @@ export class TreeEdit {
     if (this.#family === "eip7864") {
       if (own >= STEM_BITS && depth < STEM_BITS) return;
     } else if (own === DEPTH_NONE) return;
-    if (this.#family === "eip8297") {
-      u16[i] |= DIRTY;
-      return;
-    }
+    if (this.#family === "eip8297") return this.#setDirty(f, n);
     u16[i] |= EXTEND;
     this.extended.set(hashAt(f, n), depth + 4096 * keyAt);
   }
@@ -529,8 +454,8 @@ export class TreeEdit {
       }
       if (!moved) break;
       // Room had to be made, so the path is another one now.
-      this.#lastAt = -1;
-      this.#seek(at, length);
+      this.#seeker.forget();
+      this.#seeker.seek(at, length);
       this.#path.makeWritable(this.#path.top);
     }
     if (this.#path.top >= 1) this.#collapseRoot();
@@ -542,7 +467,7 @@ export class TreeEdit {
     const nodes = pages.liveNodes(f), heap = pages.heapLive(f);
     if (!this.#ensureRoom(level - 1, nodes, heap)) return false;
     // The way of a key that is gone may lead into a closed page.
-    this.closed.length = 0;
+    this.#seeker.closed.length = 0;
     this.#host.reopen();
     const g = this.#path.frames[level - 1], entry = this.#path.entries[level];
     const flags = pages.u16[metaAt(g, entry)] & (DIRTY | EXTEND);
@@ -576,7 +501,7 @@ export class TreeEdit {
     pages.u32.copyWithin(to, from, from + 3);
     this.#path.setEntryDepth(0, ANCHOR_ENTRY, this.#nodeDepth(f, n));
     this.#path.dropPage(1);
-    this.#lastAt = -1;
+    this.#seeker.forget();
   }
 
   /**
@@ -586,7 +511,7 @@ export class TreeEdit {
   #ensureRoom(level: number, nodes: number, heap: number): boolean {
     const pages = this.#pages, f = this.#path.frames[level];
     if (pages.fits(f, nodes, heap)) return true;
-    this.#lastAt = -1;
+    this.#seeker.forget();
     if (pages.fitsCompacted(f, nodes, heap)) {
       this.#keepOnly(f, pages.root(f));
     } else {
@@ -651,6 +576,7 @@ export class TreeEdit {
     pages.setRoot(page, pages.copySubtree(f, n, page, this.#onMove));
     u16[i] |= extend;
     pages.becomeChild(f, n, pages.pageOf(page), depth);
+    if ((u16[i] & DIRTY) !== 0) pages.swizzle(f, n, page);
     this.pool.setInner(f);
     return true;
   }
@@ -681,7 +607,7 @@ export class TreeEdit {
     );
     u16[metaAt(g, join)] |= flags;
     u16[metaAt(g, entry)] &= ~DIRTY;
-    this.#leadTo(f, heavy, g, entry);
+    this.#leadTo(f, heavy, g, entry, f);
     this.#keepOnly(f, heavy);
   }
 
@@ -692,18 +618,25 @@ export class TreeEdit {
     if (this.pool.isInner(f)) this.pool.setInner(page);
     const entry = pages.allocateNode(g);
     pages.makeChild(g, entry, pages.pageOf(page), DEPTH_NONE, NONE);
-    this.#leadTo(f, n, g, entry);
+    this.#leadTo(f, n, g, entry, page);
     pages.setRoot(page, pages.copySubtree(f, n, page, this.#onMove));
     return entry;
   }
 
-  /** Gives an entry the hash, flags and depth of the node that it leads to. */
-  #leadTo(f: number, n: number, g: number, entry: number): void {
+  /**
+   * Gives an entry the hash, flags and depth of a node, which becomes the root of the
+   * page that the entry leads to.
+   *
+   * @param page The frame of that page.
+   */
+  #leadTo(f: number, n: number, g: number, entry: number, page: number): void {
     const pages = this.#pages, u16 = pages.u16;
+    const flags = u16[metaAt(f, n)] & (DIRTY | EXTEND);
     pages.copyHash(hashAt(f, n), hashAt(g, entry));
-    u16[metaAt(g, entry)] |= u16[metaAt(f, n)] & (DIRTY | EXTEND);
+    u16[metaAt(g, entry)] |= flags;
     u16[metaAt(g, entry) + 2] = this.#nodeDepth(f, n);
-    if ((u16[metaAt(f, n)] & EXTEND) !== 0) this.#moveExtended(f, n, g, entry);
+    if ((flags & DIRTY) !== 0) pages.swizzle(g, entry, page);
+    if ((flags & EXTEND) !== 0) this.#moveExtended(f, n, g, entry);
   }
 }
 

@@ -43,7 +43,9 @@ const LEVELS = 2048 + 1;
 
 /** Hashes groups of pages while the edit goes on: `SecondThread`. */
 export interface LaterPages {
-  /** Begins to hash pages, unless it cannot. */
+  /** Pages that it takes at a time. */
+  readonly pagesMax: number;
+  /** Begins to hash pages that lead to no others, unless it cannot. */
   hashLater(family: Scheme["family"], pages: readonly number[]): boolean;
   /** Returns when all pages have been hashed. */
   finishGroups(): void;
@@ -97,6 +99,7 @@ export class HashingPass {
     [this.#pairOp, this.#leafOp] = opsOf(scheme.family);
     const longest = inlineBytesMax(pool.pageBytes);
     this.#hashPages = hasher.pageHasher?.(scheme.family, longest);
+    this.#pages.swizzles = this.#hashPages !== undefined;
   }
 
   /**
@@ -115,16 +118,33 @@ export class HashingPass {
   }
 
   /**
-   * Hashes pages that the running part of an edit will not come back to, or begins
-   * to; {@linkcode run} waits for it and does what is left: root nodes, whose hashes
-   * lie in pages above, and pages that lead to others.
+   * Hashes pages that the running part of an edit will not come back to; {@linkcode run}
+   * does what is left: root nodes, whose hashes lie in pages above, and pages for which
+   * something was missing.
+   *
+   * @param mayWait Whether a second thread may do it while the edit goes on; it leaves
+   *   pages that lead to others.
    */
-  runClosed(frames: readonly number[]): void {
-    if (this.#hashPages === undefined || frames.length === 0) return;
-    if (this.#later?.hashLater(this.#family, frames)) return;
-    const { listAt } = this.#pool;
-    this.#pages.u32.set(frames, listAt >> 2);
-    this.#hashPages(listAt, frames.length);
+  runClosed(pages: readonly number[], mayWait: boolean): void {
+    if (this.#hashPages === undefined || pages.length === 0) return;
+    if (mayWait && this.#hashLater(pages)) return;
+    const { listAt, framesAt, frameCount, pageBytes } = this.#pool;
+    const { u32 } = this.#pages, end = (listAt >> 2) + pages.length;
+    u32.set(pages, listAt >> 2);
+    u32[end] = framesAt;
+    u32[end + 1] = framesAt + frameCount * pageBytes;
+    u32[end + 2] = pageBytes - 1;
+    this.#hashPages(listAt, pages.length);
+  }
+
+  /** Leaves pages to a second thread, unless there is none to take them. */
+  #hashLater(pages: readonly number[]): boolean {
+    const later = this.#later, most = later?.pagesMax ?? 1;
+    for (let i = 0; i < pages.length; i += most) {
+      const some = pages.slice(i, i + most);
+      if (!later?.hashLater(this.#family, some)) return false;
+    }
+    return true;
   }
 
   /**

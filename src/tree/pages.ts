@@ -58,6 +58,8 @@ export class Pages {
   /** Nodes from the root down, and what each weighs with all below it. */
   readonly #order: Uint16Array;
   readonly #weights: Int32Array;
+  /** Whether there are such kernels; see {@linkcode swizzle}. */
+  swizzles = false;
   #touched = 0;
 
   /**
@@ -305,6 +307,14 @@ export class Pages {
     this.u16[i + 2] = rootDepth;
     this.u16[i + 3] = parent;
     this.setChildPage(f, n, page);
+  }
+
+  /**
+   * Tells a dirty child entry the frame of its page, 0 when that is not known: it lies
+   * in the hash cell until the hash is there, for kernels that hash without a table.
+   */
+  swizzle(f: number, n: number, frame: number): void {
+    if (this.swizzles) this.u32[hashAt(f, n) >> 2] = frame;
   }
 
   /** Puts `to` in the place of `from` below `from`'s parent. */

@@ -11,8 +11,10 @@ import {
   AT_HEAP,
   AT_LIVE,
   AT_SLOTS,
+  CHILD,
   DIRTY,
   hashAt,
+  KIND_SHIFT,
   metaAt,
   NONE,
 } from "./layout.ts";
@@ -199,18 +201,20 @@ export class EditPath {
 
   /** Marks a node and everything above it dirty. */
   markDirty(level: number, n: number): void {
-    const u16 = this.#pages.u16;
-    let f = this.frames[level];
+    const pages = this.#pages, { u16 } = pages;
+    let f = this.frames[level], below = 0;
     for (;;) {
-      const i = metaAt(f, n);
-      if ((u16[i] & DIRTY) !== 0) return;
-      u16[i] |= DIRTY;
+      const i = metaAt(f, n), flags = u16[i];
+      if ((flags & DIRTY) !== 0) return;
+      u16[i] = flags | DIRTY;
+      if (flags >> KIND_SHIFT === CHILD) pages.swizzle(f, n, below);
       const parent = u16[i + 3];
       if (parent !== NONE) {
         n = parent;
       } else if (level === 0) {
         return;
       } else {
+        below = f;
         n = this.entries[level];
         f = this.frames[--level];
       }

@@ -84,7 +84,8 @@ export class PagePool {
   /** Offset of a spare frame. */
   readonly scratchAt: number;
   readonly counters: Counters;
-  readonly #framesAt: number;
+  /** Offset of the first frame. */
+  readonly framesAt: number;
   readonly #frames: Frames;
   readonly #rule: KeyRule;
   readonly #sum: Uint32Array = new Uint32Array(2);
@@ -114,9 +115,9 @@ export class PagePool {
     const framesAt = this.stagingAt + options.stagingBytes + pageBytes - 1 &
       -pageBytes;
     this.scratchAt = framesAt;
-    this.#framesAt = framesAt + pageBytes;
+    this.framesAt = framesAt + pageBytes;
     // Behind the last frame lies what reading a key past its end may touch.
-    const bytes = this.#framesAt + this.frameCount * pageBytes + SPARE_BYTES;
+    const bytes = this.framesAt + this.frameCount * pageBytes + SPARE_BYTES;
     const wasmPages = Math.ceil(bytes / WASM_PAGE_BYTES);
     this.memory = options.wasm
       ? new WebAssembly.Memory({
@@ -131,7 +132,7 @@ export class PagePool {
     this.pages = new Pages(this.buffer, pageBytes, rule, this.scratchAt);
     this.#frames = new Frames(
       this.frameCount,
-      this.#framesAt,
+      this.framesAt,
       pageBytes,
       this.counters,
     );
@@ -265,6 +266,16 @@ export class PagePool {
     return this.#rooted(child, wanted);
   }
 
+  /** The page below an entry, if it is in the pool, else 0; see {@linkcode isInner}. */
+  childInPool(f: number, n: number): number {
+    const { u32 } = this.pages, i = this.pages.record(f, n) >> 2;
+    const frame = this.#frames.find(u32[i]);
+    if (frame < 0) return 0;
+    if (this.#frames.isInner(frame)) return this.#frames.offset(frame);
+    this.setInner(f);
+    return this.#meet(frame, u32[i + 1], u32[i + 2]);
+  }
+
   /** Whether the page at `f` is known to lead to others. */
   isInner(f: number): boolean {
     return this.#frames.isInner(this.#frames.at(f));
@@ -272,7 +283,7 @@ export class PagePool {
 
   /** The page at `f`, if it is one and not the anchor, leads to others. */
   setInner(f: number): void {
-    if (f >= this.#framesAt) this.#frames.setInner(this.#frames.at(f));
+    if (f >= this.framesAt) this.#frames.setInner(this.#frames.at(f));
   }
 
   /** The page at `f`, whose root must be at a depth. */
@@ -320,12 +331,20 @@ export class PagePool {
    * {@linkcode adopt} makes a page and {@linkcode unstage} gives back.
    */
   stage(from: number): number {
-    this.pin(from);
-    const f = this.#frames.offset(this.#takeFrame(NOBODY));
+    const f = this.stageEmpty(from);
     this.unpin(from);
+    this.unpin(f);
     if (this.isInner(from)) this.setInner(f);
     this.#io.copyFrame(f, from);
     return f;
+  }
+
+  /** A staged frame for a copy of the page at `from`; both are pinned. */
+  stageEmpty(from: number): number {
+    this.pin(from);
+    const frame = this.#takeFrame(NOBODY);
+    this.#frames.pin(frame);
+    return this.#frames.offset(frame);
   }
 
   /**

@@ -3,8 +3,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { memoryBackend, open, type Stemma } from "../../mod.ts";
-import { amount, type Random, random } from "../_amount.ts";
-import { drawEntries, drawValue, KEY_KINDS } from "../oracle/mod.ts";
+import { amount, random } from "../_amount.ts";
+import { drawBatch } from "./_batches.ts";
 import { insideOf } from "./_pages.ts";
 import { commit, pageBytesMin, SCHEMES, type Write } from "./_store.ts";
 
@@ -31,29 +31,6 @@ async function openWith(
   }
   assertEquals(db.metrics().hasher, engine);
   return db;
-}
-
-/** Fresh keys of one kind, new values for old keys, and deletes. */
-function drawBatch(
-  scheme: string,
-  keys: Map<string, Uint8Array>,
-  draw: Random,
-): Write[] {
-  const kind = draw.pick(KEY_KINDS), batch = new Map<string, Write>();
-  const deletes = draw.pick([0, 0, 0.1, 0.6]);
-  for (const [key, value] of drawEntries(scheme, kind, 1500, draw)) {
-    batch.set(key.toHex(), [key, value]);
-  }
-  for (const [text, key] of keys) {
-    if (!draw.chance(0.4)) continue;
-    const value = draw.chance(deletes) ? undefined : drawValue(scheme, draw);
-    batch.set(text, [key, value]);
-  }
-  for (const [text, [key, value]] of batch) {
-    if (value === undefined) keys.delete(text);
-    else keys.set(text, key);
-  }
-  return draw.shuffle([...batch.values()]);
 }
 
 /** Without keys that are prefixes of others, which commits refuse. */
@@ -93,8 +70,9 @@ for (const scheme of Object.keys(SCHEMES)) {
     }
     // Pages that are dissolved after they were hashed may save or cost a few, and
     // a batch in two parts hashes the path between them twice. A part has so many
-    // pages, so small ones make more parts, and one thread makes more than two.
-    const share = bytes === 512 ? 0.1 : 0.01;
+    // pages, so small ones make more parts, and one thread makes more than two. One
+    // hashes pages above before it does what a kernel has left of those below.
+    const share = bytes === 512 ? 0.1 : 0.04;
     const [more, hashes] = [two, one].map((db) => db.metrics().hashes);
     const paths = scheme === "eip8297-blake3" ? large * LONGEST_PATH : 0;
     assert(

@@ -1,0 +1,580 @@
+// This module is browser compatible.
+//
+// Edits pages at the ends of paths: for each of a group, copies the page, gives keys
+// their values in the copy, and hashes what is dirty below its root, while all of it is
+// in the CPU's cache. What does not fit, or is not this simple, is left to `TreeEdit`,
+// whose rules these are: the first key that cannot be set ends the work on its page.
+
+import {
+  AT_BIRTH,
+  AT_FREE,
+  AT_HEAP,
+  AT_LIVE,
+  AT_ROOT,
+  AT_SLOTS,
+  CHILD,
+  DEPTH_MASK,
+  DEPTH_NONE,
+  DIRTY,
+  GROUP_BYTES,
+  JOIN,
+  KIND_SHIFT,
+  NONE,
+  OVERFLOW,
+  PAGE_HEADER_BYTES,
+  STEM_BITS,
+  TERMINAL,
+} from "../tree/layout.ts";
+import {
+  br,
+  brIf,
+  type Call,
+  type Code,
+  get,
+  I32,
+  i32,
+  leave,
+  type Local,
+  loop,
+  memoryCopy,
+  type ModuleWriter,
+  select,
+  set,
+  v128,
+  when,
+} from "./emitter.ts";
+import {
+  EDIT_KEY_BYTES,
+  EDITS_BIRTH,
+  EDITS_BYTES,
+  EDITS_COUNT,
+  EDITS_ITEM_BYTES,
+  EDITS_ITEMS_AT,
+  EDITS_OLD_AT,
+  EDITS_PAGE_BYTES,
+  ITEM_ABOVE,
+  ITEM_BIRTH,
+  ITEM_CHANGED,
+  ITEM_COUNT,
+  ITEM_DONE,
+  ITEM_FRAME,
+  ITEM_FROM,
+  ITEM_HOME,
+  ITEM_KEYS,
+  ITEM_OLD,
+  ITEM_PAGE,
+  ITEM_ROOT,
+  ITEM_TO,
+  OLD_ABSENT,
+  OLD_SAME,
+} from "./kernel_layout.ts";
+import {
+  add,
+  bump,
+  cellOf,
+  type Family,
+  KINDS,
+  metaOf,
+} from "./kernel_page_rules.ts";
+import type { PageKernels } from "./kernel_pages.ts";
+
+/**
+ * Exported: (list of one address, unused, unused). Edits the group of pages at the
+ * address; hashes done are at the list afterwards, as those of whole pages are.
+ */
+export const KERNEL_EDITS = "edits";
+
+/** What editing a key comes to. */
+const STOP = 0, SAME = 1, CHANGED = 2;
+
+const word = (address: Code, at: number): Code => i32.load(address, at);
+const half = (address: Code, at = 0): Code => i32.load16(address, at);
+const depthOf = (meta: Local): Code =>
+  i32.and(get(meta), i32.const(DEPTH_MASK));
+const isJoin = (meta: Local): Code =>
+  i32.eq(
+    i32.and(get(meta), i32.const(KINDS)),
+    i32.const(JOIN << KIND_SHIFT),
+  );
+const padded = (length: Code): Code => i32.and(add(length, 3), i32.const(-4));
+/** Bit of a key at a depth. */
+const bitOf = (key: Code, depth: Code): Code =>
+  i32.and(
+    i32.shrU(
+      i32.load8(i32.add(key, i32.shrU(depth, i32.const(3)))),
+      i32.sub(i32.const(7), i32.and(depth, i32.const(7))),
+    ),
+    i32.const(1),
+  );
+
+/** Copies 32 bytes. */
+const copy32 = (to: Code, from: Code, fromAt = 0): Code => [
+  v128.store(to, v128.load(from, fromAt)),
+  v128.store(to, v128.load(from, fromAt + 16), 16),
+];
+
+/** (to, from, length): copies whole words. */
+function defineCopyWords(module: ModuleWriter): Call {
+  const signature = { params: [I32, I32, I32] };
+  return module.func(signature, ({ params }) => {
+    const [to, from, length] = params;
+    return when(
+      get(length),
+      loop([
+        i32.store(get(to), i32.load(get(from))),
+        bump(to, 4),
+        bump(from, 4),
+        bump(length, -4),
+        brIf(0, get(length)),
+      ]),
+    );
+  });
+}
+
+/** (a, b, length) -> whether whole words are the same. */
+function defineIsEqual(module: ModuleWriter): Call {
+  const signature = { params: [I32, I32, I32], result: I32 };
+  return module.func(signature, ({ params }) => {
+    const [a, b, length] = params;
+    return [
+      when(
+        get(length),
+        loop([
+          when(i32.ne(i32.load(get(a)), i32.load(get(b))), [
+            i32.const(0),
+            leave,
+          ]),
+          bump(a, 4),
+          bump(b, 4),
+          bump(length, -4),
+          brIf(0, get(length)),
+        ]),
+      ),
+      i32.const(1),
+    ];
+  });
+}
+
+/** (page, node): marks a node and those above it in the page dirty. */
+function defineMark(module: ModuleWriter): Call {
+  return module.func({ params: [I32, I32] }, ({ params, locals }) => {
+    const [f, n] = params, [at, meta] = locals(I32, 2);
+    return loop([
+      set(at, metaOf(get(f), get(n))),
+      set(meta, half(get(at))),
+      when(i32.and(get(meta), i32.const(DIRTY)), leave),
+      i32.store16(get(at), i32.or(get(meta), i32.const(DIRTY))),
+      set(n, half(get(at), 6)),
+      brIf(0, i32.ne(get(n), i32.const(NONE))),
+    ]);
+  });
+}
+
+/** (page) -> a free slot; there is one. */
+function defineAllocate(module: ModuleWriter): Call {
+  const signature = { params: [I32], result: I32 };
+  return module.func(signature, ({ params, local }) => {
+    const f = params[0], n = local(I32);
+    return [
+      i32.store16(get(f), add(half(get(f), AT_LIVE), 1), AT_LIVE),
+      set(n, half(get(f), AT_FREE)),
+      when(i32.ne(get(n), i32.const(NONE)), [
+        i32.store16(get(f), half(metaOf(get(f), get(n)), 2), AT_FREE),
+        get(n),
+        leave,
+      ]),
+      set(n, half(get(f), AT_SLOTS)),
+      i32.store16(get(f), add(get(n), 1), AT_SLOTS),
+      get(n),
+    ];
+  });
+}
+
+/** (page, key, depth) -> the first node on the key's way that is no join above a depth. */
+function defineSeek(module: ModuleWriter): Call {
+  const signature = { params: [I32, I32, I32], result: I32 };
+  return module.func(signature, ({ params, locals }) => {
+    const [f, key, depth] = params, [n, at, meta] = locals(I32, 3);
+    const bit = bitOf(get(key), depthOf(meta));
+    const child = i32.add(get(at), i32.shl(bit, i32.const(1)));
+    return [
+      set(n, half(get(f), AT_ROOT)),
+      loop([
+        set(at, metaOf(get(f), get(n))),
+        set(meta, half(get(at))),
+        when(
+          isJoin(meta),
+          when(i32.gtU(get(depth), depthOf(meta)), [
+            set(n, half(child, 2)),
+            br(2),
+          ]),
+        ),
+      ]),
+      get(n),
+    ];
+  });
+}
+
+/** (key, key) -> depth of the first bit in which they differ; -1 for none. */
+function definePart(module: ModuleWriter): Call {
+  const signature = { params: [I32, I32], result: I32 };
+  return module.func(signature, ({ params, locals }) => {
+    const [a, b] = params, [i, x] = locals(I32, 2);
+    const shift = i32.and(i32.ctz(get(x)), i32.const(24));
+    const byte = i32.and(i32.shrU(get(x), shift), i32.const(0xff));
+    const bytes = i32.add(i32.shl(get(i), i32.const(3)), shift);
+    return [
+      loop([
+        set(
+          x,
+          i32.xor(
+            i32.load(i32.add(get(a), get(i))),
+            i32.load(i32.add(get(b), get(i))),
+          ),
+        ),
+        when(get(x), [i32.add(bytes, add(i32.clz(byte), -24)), leave]),
+        bump(i, 4),
+        brIf(0, i32.gtU(i32.const(EDIT_KEY_BYTES), get(i))),
+      ]),
+      i32.const(-1),
+    ];
+  });
+}
+
+/** (page, bytes) -> where a record of so many would begin, with two nodes; 0: no room. */
+function defineRoom(module: ModuleWriter): Call {
+  const signature = { params: [I32, I32], result: I32 };
+  return module.func(signature, ({ params, locals }) => {
+    const [f, bytes] = params, [slots, live, heap] = locals(I32, 3);
+    const groups = i32.shrU(add(get(slots), 3), i32.const(2));
+    const nodesEnd = add(
+      i32.mul(groups, i32.const(GROUP_BYTES)),
+      PAGE_HEADER_BYTES,
+    );
+    return [
+      set(slots, half(get(f), AT_SLOTS)),
+      set(live, add(half(get(f), AT_LIVE), 2)),
+      set(
+        slots,
+        select(get(live), get(slots), i32.gtU(get(live), get(slots))),
+      ),
+      set(heap, i32.sub(half(get(f), AT_HEAP), get(bytes))),
+      select(i32.const(0), get(heap), i32.gtS(nodesEnd, get(heap))),
+    ];
+  });
+}
+
+/** (page, node, where its record begins, key with value, join above): a new terminal. */
+function defineWriteTerminal(module: ModuleWriter, copyWords: Call): Call {
+  const signature = { params: [I32, I32, I32, I32, I32] };
+  return module.func(signature, ({ params, locals }) => {
+    const [f, n, heap, key, join] = params, [at, record] = locals(I32, 2);
+    const length = word(get(key), EDIT_KEY_BYTES);
+    return [
+      set(record, i32.add(get(f), get(heap))),
+      i32.store16(get(f), get(heap), AT_HEAP),
+      copy32(get(record), get(key)),
+      copyWords(
+        add(get(record), EDIT_KEY_BYTES),
+        add(get(key), EDIT_KEY_BYTES + 4),
+        padded(length),
+      ),
+      set(at, metaOf(get(f), get(n))),
+      i32.store16(get(at), i32.const(TERMINAL << KIND_SHIFT | DIRTY)),
+      i32.store16(get(at), get(heap), 2),
+      i32.store16(get(at), length, 4),
+      i32.store16(get(at), get(join), 6),
+    ];
+  });
+}
+
+/** (page, node, join, cell of the root's hash): the join takes the node's place. */
+function defineTakePlace(module: ModuleWriter): Call {
+  const signature = { params: [I32, I32, I32, I32] };
+  return module.func(signature, ({ params, locals }) => {
+    const [f, n, join, home] = params, [at, parent] = locals(I32, 2);
+    return [
+      set(at, metaOf(get(f), get(n))),
+      set(parent, half(get(at), 6)),
+      i32.store16(get(at), get(join), 6),
+      i32.store16(metaOf(get(f), get(join)), get(parent), 6),
+      when(
+        i32.eq(get(parent), i32.const(NONE)),
+        [
+          copy32(cellOf(get(f), get(n)), get(home)),
+          i32.store16(get(f), get(join), AT_ROOT),
+        ],
+        [
+          set(at, metaOf(get(f), get(parent))),
+          when(i32.ne(half(get(at), 2), get(n)), bump(at, 2)),
+          i32.store16(get(at), get(join), 2),
+        ],
+      ),
+    ];
+  });
+}
+
+/** Whether a node that got another join above is to be hashed anew. */
+function isLiftedAnew(family: Family, meta: Local, depth: Local): Code {
+  if (family !== "eip7864") return isJoin(meta);
+  const own = i32.and(
+    isJoin(meta),
+    i32.gtU(i32.const(STEM_BITS), depthOf(meta)),
+  );
+  // At or below the top of a stem nothing changes until its slots part.
+  return i32.or(own, i32.geU(get(depth), i32.const(STEM_BITS)));
+}
+
+/** Functions that the ones below are made of. */
+interface Parts {
+  readonly seek: Call;
+  readonly mark: Call;
+  readonly copyWords: Call;
+}
+
+/** (page, key with value, depth, cell of the root's hash): STOP or CHANGED. */
+function defineInsert(
+  module: ModuleWriter,
+  family: Family,
+  { seek, mark, copyWords }: Parts,
+): Call {
+  const room = defineRoom(module), allocate = defineAllocate(module);
+  const writeTerminal = defineWriteTerminal(module, copyWords);
+  const takePlace = defineTakePlace(module);
+  const signature = { params: [I32, I32, I32, I32], result: I32 };
+  return module.func(signature, ({ params, locals }) => {
+    const [f, key, depth, home] = params;
+    const [n, at, meta, heap, join, terminal, bit] = locals(I32, 7);
+    const bytes = padded(word(get(key), EDIT_KEY_BYTES));
+    const kind = i32.and(get(meta), i32.const(KINDS));
+    return [
+      set(heap, room(get(f), add(bytes, EDIT_KEY_BYTES))),
+      when(i32.eq(get(heap), i32.const(0)), [i32.const(STOP), leave]),
+      set(n, seek(get(f), get(key), get(depth))),
+      set(at, metaOf(get(f), get(n))),
+      set(meta, half(get(at))),
+      when(i32.eq(kind, i32.const(CHILD << KIND_SHIFT)), [
+        i32.const(STOP),
+        leave,
+      ]),
+      set(join, allocate(get(f))),
+      set(terminal, allocate(get(f))),
+      takePlace(get(f), get(n), get(join), get(home)),
+      when(
+        isLiftedAnew(family, meta, depth),
+        i32.store16(get(at), i32.or(get(meta), i32.const(DIRTY))),
+      ),
+      writeTerminal(get(f), get(terminal), get(heap), get(key), get(join)),
+      set(at, metaOf(get(f), get(join))),
+      i32.store16(get(at), i32.or(get(depth), i32.const(JOIN << KIND_SHIFT))),
+      set(bit, bitOf(get(key), get(depth))),
+      i32.store16(get(at), select(get(n), get(terminal), get(bit)), 2),
+      i32.store16(get(at), select(get(terminal), get(n), get(bit)), 4),
+      mark(get(f), get(join)),
+      i32.const(CHANGED),
+    ];
+  });
+}
+
+/** (page, terminal, key with value, where the old value goes, end of the room). */
+function defineUpdate(
+  module: ModuleWriter,
+  { mark, copyWords }: Parts,
+): Call {
+  const isEqual = defineIsEqual(module);
+  const signature = { params: [I32, I32, I32, I32, I32], result: I32 };
+  return module.func(signature, ({ params, locals }) => {
+    const [f, n, key, out, end] = params;
+    const [at, old, length, bytes, stored] = locals(I32, 5);
+    const stop: Code = [i32.const(STOP), leave];
+    const value = add(get(key), EDIT_KEY_BYTES + 4);
+    return [
+      set(at, metaOf(get(f), get(n))),
+      set(old, half(get(at), 4)),
+      set(length, word(get(key), EDIT_KEY_BYTES)),
+      set(bytes, padded(get(length))),
+      set(stored, add(i32.add(get(f), half(get(at), 2)), EDIT_KEY_BYTES)),
+      when(
+        i32.eq(get(old), get(length)),
+        when(isEqual(get(stored), value, get(bytes)), [
+          i32.store(get(out), i32.const(OLD_SAME)),
+          i32.const(SAME),
+          leave,
+        ]),
+      ),
+      when(i32.ne(padded(get(old)), get(bytes)), stop),
+      when(i32.gtU(add(i32.add(get(out), get(bytes)), 4), get(end)), stop),
+      i32.store(get(out), get(old)),
+      copyWords(add(get(out), 4), get(stored), get(bytes)),
+      copyWords(get(stored), value, get(bytes)),
+      i32.store16(get(at), get(length), 4),
+      mark(get(f), get(n)),
+      i32.const(CHANGED),
+    ];
+  });
+}
+
+/**
+ * (page, key with value, depth of the join above, cell of the root's hash, where the old
+ * value goes, end of the room for it): gives a key its value, unless that is not simple.
+ */
+function defineSet(module: ModuleWriter, family: Family): Call {
+  const parts: Parts = {
+    seek: defineSeek(module),
+    mark: defineMark(module),
+    copyWords: defineCopyWords(module),
+  };
+  const part = definePart(module);
+  const insert = defineInsert(module, family, parts);
+  const update = defineUpdate(module, parts);
+  const signature = { params: [I32, I32, I32, I32, I32, I32], result: I32 };
+  return module.func(signature, ({ params, locals }) => {
+    const [f, key, above, home, out, end] = params;
+    const [n, at, depth] = locals(I32, 3);
+    const stop: Code = [i32.const(STOP), leave];
+    const kind = i32.and(half(get(at)), i32.const(KINDS | OVERFLOW));
+    return [
+      when(i32.gtU(add(get(out), 4), get(end)), stop),
+      set(n, parts.seek(get(f), get(key), i32.const(DEPTH_NONE))),
+      set(at, metaOf(get(f), get(n))),
+      when(i32.ne(kind, i32.const(TERMINAL << KIND_SHIFT)), stop),
+      set(depth, part(get(key), i32.add(get(f), half(get(at), 2)))),
+      when(i32.ltS(get(depth), i32.const(0)), [
+        update(get(f), get(n), get(key), get(out), get(end)),
+        leave,
+      ]),
+      when(i32.leS(get(depth), get(above)), stop),
+      i32.store(get(out), i32.const(OLD_ABSENT)),
+      insert(get(f), get(key), get(depth), get(home)),
+    ];
+  });
+}
+
+/** (page) -> depth of the join that its root is, or leads to. */
+function defineRootDepth(module: ModuleWriter): Call {
+  const signature = { params: [I32], result: I32 };
+  return module.func(signature, ({ params, locals }) => {
+    const f = params[0], [at, meta] = locals(I32, 2);
+    return [
+      set(at, metaOf(get(f), half(get(f), AT_ROOT))),
+      set(meta, half(get(at))),
+      select(depthOf(meta), i32.const(DEPTH_NONE), isJoin(meta)),
+    ];
+  });
+}
+
+/** (item, group) -> the page to change: a copy, or the page itself if it is the version's. */
+function defineBegin(module: ModuleWriter): Call {
+  const signature = { params: [I32, I32], result: I32 };
+  return module.func(signature, ({ params, locals }) => {
+    const [item, group] = params, [f, from] = locals(I32, 2);
+    const isOwn = i32.and(
+      i32.eq(word(get(from), AT_BIRTH), word(get(group), EDITS_BIRTH)),
+      i32.eq(word(get(from), AT_BIRTH + 4), word(get(group), EDITS_BIRTH + 4)),
+    );
+    return [
+      set(f, word(get(item), ITEM_TO)),
+      set(from, word(get(item), ITEM_FROM)),
+      i32.store(get(item), word(get(from), 0), ITEM_PAGE),
+      i32.store(get(item), word(get(from), AT_BIRTH), ITEM_BIRTH),
+      i32.store(get(item), word(get(from), AT_BIRTH + 4), ITEM_BIRTH + 4),
+      when(
+        isOwn,
+        set(f, get(from)),
+        memoryCopy(get(f), get(from), word(get(group), EDITS_PAGE_BYTES)),
+      ),
+      i32.store(get(item), get(f), ITEM_FRAME),
+      get(f),
+    ];
+  });
+}
+
+/** (item, group, where old values go) -> where the next ones go. */
+function defineItem(
+  module: ModuleWriter,
+  family: Family,
+  hashPage: Call,
+): Call {
+  const begin = defineBegin(module), setKey = defineSet(module, family);
+  const rootDepth = defineRootDepth(module);
+  const signature = { params: [I32, I32, I32], result: I32 };
+  return module.func(signature, ({ params, locals }) => {
+    const [item, group, out] = params;
+    const [f, key, done, changed, result] = locals(I32, 5);
+    const old = word(get(out), 0);
+    const step = (length: Code): Code => add(padded(length), 4);
+    const oldStep = select(i32.const(4), step(old), i32.ltS(old, i32.const(0)));
+    const keyStep = step(word(get(key), EDIT_KEY_BYTES));
+    return [
+      set(f, begin(get(item), get(group))),
+      i32.store(get(item), get(out), ITEM_OLD),
+      set(key, word(get(item), ITEM_KEYS)),
+      when(
+        i32.eq(rootDepth(get(f)), word(get(item), ITEM_ROOT)),
+        loop([
+          set(
+            result,
+            setKey(
+              get(f),
+              get(key),
+              word(get(item), ITEM_ABOVE),
+              word(get(item), ITEM_HOME),
+              get(out),
+              add(get(group), EDITS_BYTES),
+            ),
+          ),
+          when(get(result), [
+            bump(done, 1),
+            when(i32.eq(get(result), i32.const(CHANGED)), bump(changed, 1)),
+            set(out, i32.add(get(out), oldStep)),
+            set(key, add(i32.add(get(key), keyStep), EDIT_KEY_BYTES)),
+            brIf(1, i32.gtU(word(get(item), ITEM_COUNT), get(done))),
+          ]),
+        ]),
+      ),
+      i32.store(get(item), get(done), ITEM_DONE),
+      i32.store(get(item), get(changed), ITEM_CHANGED),
+      i32.store(get(item), rootDepth(get(f)), ITEM_ROOT),
+      when(get(changed), hashPage(get(f))),
+      get(out),
+    ];
+  });
+}
+
+/** Adds the kernel for a family of schemes to a module. */
+export function defineEdits(
+  module: ModuleWriter,
+  { start, hashPage, finish }: PageKernels,
+  family: Family,
+): void {
+  const edit = defineItem(module, family, hashPage);
+  const signature = { params: [I32, I32, I32], name: KERNEL_EDITS };
+  module.func(signature, ({ params, locals }) => {
+    const list = params[0], [group, item, end, out] = locals(I32, 4);
+    return [
+      set(group, word(get(list), 0)),
+      start(),
+      set(item, add(get(group), EDITS_ITEMS_AT)),
+      set(
+        end,
+        i32.add(
+          get(item),
+          i32.mul(
+            word(get(group), EDITS_COUNT),
+            i32.const(EDITS_ITEM_BYTES),
+          ),
+        ),
+      ),
+      set(out, add(get(group), EDITS_OLD_AT)),
+      when(
+        i32.gtU(get(end), get(item)),
+        loop([
+          set(out, edit(get(item), get(group), get(out))),
+          bump(item, EDITS_ITEM_BYTES),
+          brIf(0, i32.gtU(get(end), get(item))),
+        ]),
+      ),
+      finish(get(list)),
+    ];
+  });
+}

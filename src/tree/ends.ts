@@ -1,0 +1,322 @@
+// This module is browser compatible.
+//
+// Edits of pages at the ends of paths, many by one call: such a page is left to a
+// kernel together with all the keys that lead to it, and what the kernel does not do
+// goes through `TreeEdit`. A second thread may work on some groups of pages while
+// others are put together; no page above them changes until all of them are settled.
+
+import {
+  EDIT_KEY_BYTES,
+  EDITS_BIRTH,
+  EDITS_BYTES,
+  EDITS_COUNT,
+  EDITS_ITEM_BYTES,
+  EDITS_ITEMS_AT,
+  EDITS_ITEMS_MAX,
+  EDITS_KEYS_AT,
+  EDITS_OLD_AT,
+  EDITS_PAGE_BYTES,
+  ITEM_ABOVE,
+  ITEM_BIRTH,
+  ITEM_CHANGED,
+  ITEM_COUNT,
+  ITEM_DONE,
+  ITEM_FRAME,
+  ITEM_FROM,
+  ITEM_HOME,
+  ITEM_KEYS,
+  ITEM_OLD,
+  ITEM_PAGE,
+  ITEM_ROOT,
+  ITEM_TO,
+} from "../hash/kernel_layout.ts";
+import type { PageEditor } from "../hash/ops.ts";
+import type { Changes } from "../changes.ts";
+import { partWords } from "./keys.ts";
+import { align4, hashAt, inlineBytesMax, metaAt } from "./layout.ts";
+import type { EditHost } from "./path.ts";
+import type { PagePool } from "./pool.ts";
+import type { End, PathSeeker } from "./seek.ts";
+
+/** Words of a key. */
+const KEY_WORDS = EDIT_KEY_BYTES / 4;
+/** Longer values are left to `TreeEdit`, in bytes. */
+const VALUE_BYTES_MAX = 1024;
+
+/** Edits groups of pages while others are put together: `SecondThread`. */
+export interface LaterEdits {
+  /** Begins to edit a group; `undefined` when it cannot. */
+  editLater(group: number): number | undefined;
+  /** Returns when the group has been edited for which `editLater` gave this number. */
+  finish(ticket: number): void;
+}
+
+/** Told of every key that a page was left to the kernel with. */
+export interface EndHost extends EditHost {
+  /**
+   * A key of the changes has been seen to.
+   *
+   * @param i Its place in the order.
+   * @param old Offset of the length of the old value and the value behind it, or one
+   *   of the codes instead of a length.
+   */
+  edited(i: number, old: number): void;
+  /** A key of the changes has not been seen to. */
+  left(i: number): void;
+}
+
+/** A page on its way through the kernel. */
+interface Item {
+  /** Frame and entry above it. */
+  above: number;
+  entry: number;
+  /** Place of its first key in the order. */
+  first: number;
+}
+
+/** Pages that are left to the kernel. */
+export class EndEdits {
+  readonly #pool: PagePool;
+  readonly #seeker: PathSeeker;
+  readonly #host: EndHost;
+  readonly #editor: PageEditor;
+  readonly #later: LaterEdits | undefined;
+  readonly #at: number;
+  readonly #groups: number;
+  readonly #items: Item[];
+  /** What to wait for, for each group that somebody else edits. */
+  readonly #tickets: (number | undefined)[] = [];
+  readonly #valueBytesMax: number;
+  /** The group that was begun first, how many are full, items of the next one. */
+  #oldest = 0;
+  #full = 0;
+  #count = 0;
+  /** Where its next key goes. */
+  #keysEnd = 0;
+  #birth = 0;
+
+  /**
+   * @param at Offset of the region for groups.
+   * @param groups Groups that it has room for.
+   */
+  constructor(
+    pool: PagePool,
+    seeker: PathSeeker,
+    host: EndHost,
+    editor: PageEditor,
+    { at, groups }: { at: number; groups: number },
+    later?: LaterEdits,
+  ) {
+    this.#pool = pool;
+    this.#seeker = seeker;
+    this.#host = host;
+    this.#editor = editor;
+    this.#at = at;
+    this.#groups = groups;
+    this.#later = later;
+    this.#valueBytesMax = Math.min(
+      VALUE_BYTES_MAX,
+      inlineBytesMax(pool.pageBytes) - EDIT_KEY_BYTES,
+    );
+    this.#items = Array.from(
+      { length: groups * EDITS_ITEMS_MAX },
+      () => ({ above: 0, entry: 0, first: 0 }),
+    );
+  }
+
+  /** Whether pages have to be settled before the next is left to the kernel. */
+  get isFull(): boolean {
+    return this.#full === this.#groups;
+  }
+
+  /** Starts the making of a version. */
+  start(birth: number): void {
+    this.#birth = birth;
+  }
+
+  /**
+   * Leaves a page to the kernel, with the keys from place `i` of the order on that
+   * lead to it; there is room for one.
+   *
+   * @returns How many keys; 0 when the first is not for the kernel.
+   */
+  take(changes: Changes, order: Uint32Array, i: number): number {
+    const first = order[i], at = changes.keyAt(first);
+    if (!this.#isSimple(changes, first)) return 0;
+    const end = this.#seeker.seekEnd(at, changes.keyBytes(first));
+    if (end === undefined) return 0;
+    const { words } = changes;
+    if (this.#count === 0) this.#startGroup();
+    const keys = this.#keysEnd, top = this.#groupAt() + EDITS_OLD_AT;
+    let j = i, last = at;
+    for (; j < order.length; j++) {
+      const entry = order[j], next = changes.keyAt(entry);
+      if (j > i) {
+        if (!this.#isSimple(changes, entry)) break;
+        const parted = partWords(words, last >> 2, words, next >> 2, KEY_WORDS);
+        if (parted <= end.above) break;
+      }
+      if (!this.#pushKey(changes, entry, top)) break;
+      last = next;
+    }
+    this.#seeker.passEnd(last);
+    this.#pushItem(end, keys, i, j - i);
+    if (
+      this.#count === EDITS_ITEMS_MAX ||
+      this.#keysEnd + KEY_BYTES_MAX > top
+    ) this.#endGroup();
+    return j - i;
+  }
+
+  /** Waits for all pages, hangs them into the tree, and tells of their keys. */
+  settle(): void {
+    if (this.#count > 0) this.#endGroup();
+    while (this.#full > 0) this.settleOldest();
+  }
+
+  /** The same for the group of pages that was full first. */
+  settleOldest(): void {
+    const group = this.#oldest, ticket = this.#tickets[group];
+    if (ticket !== undefined) this.#later!.finish(ticket);
+    this.#oldest = (group + 1) % this.#groups;
+    this.#full--;
+    this.#settleGroup(group);
+  }
+
+  /** Gives back the frames of pages that are not settled; nobody works on them. */
+  drop(): void {
+    const { pages: { u32 } } = this.#pool;
+    if (this.#count > 0) this.#full++;
+    for (; this.#full > 0; this.#full--) {
+      const at = this.#at + this.#oldest * EDITS_BYTES;
+      this.#oldest = (this.#oldest + 1) % this.#groups;
+      const count = u32[at + EDITS_COUNT >> 2];
+      for (let k = 0; k < count; k++) {
+        const item = at + EDITS_ITEMS_AT + k * EDITS_ITEM_BYTES;
+        this.#pool.unstage(u32[item + ITEM_TO >> 2]);
+      }
+    }
+    this.#count = 0;
+  }
+
+  /** Whether a change is one for the kernel. */
+  #isSimple(changes: Changes, entry: number): boolean {
+    const length = changes.valueBytes(entry);
+    return length >= 0 && length <= this.#valueBytesMax;
+  }
+
+  /** The group being put together. */
+  get #next(): number {
+    return (this.#oldest + this.#full) % this.#groups;
+  }
+
+  #groupAt(): number {
+    return this.#at + this.#next * EDITS_BYTES;
+  }
+
+  #startGroup(): void {
+    const { u32 } = this.#pool.pages, i = this.#groupAt() >> 2;
+    u32[i + (EDITS_COUNT >> 2)] = 0;
+    u32[i + (EDITS_BIRTH >> 2)] = this.#birth >>> 0;
+    u32[i + (EDITS_BIRTH >> 2) + 1] = Math.floor(this.#birth / 2 ** 32);
+    u32[i + (EDITS_PAGE_BYTES >> 2)] = this.#pool.pageBytes;
+    this.#keysEnd = this.#groupAt() + EDITS_KEYS_AT;
+  }
+
+  /** Writes down a key with its value; false when there is no room. */
+  #pushKey(changes: Changes, entry: number, top: number): boolean {
+    const { u32 } = this.#pool.pages, { words } = changes;
+    const length = changes.valueBytes(entry), count = align4(length) >> 2;
+    let to = this.#keysEnd >> 2;
+    if (4 * (to + KEY_WORDS + 1 + count) > top) return false;
+    const key = changes.keyAt(entry) >> 2, value = changes.valueAt(entry) >> 2;
+    for (let k = 0; k < KEY_WORDS; k++) u32[to++] = words[key + k];
+    u32[to++] = length;
+    for (let k = 0; k < count; k++) u32[to++] = words[value + k];
+    this.#keysEnd = 4 * to;
+    return true;
+  }
+
+  #pushItem(end: End, keys: number, first: number, count: number): void {
+    const { pages, pages: { u32 } } = this.#pool;
+    const to = this.#pool.stageEmpty(end.frame);
+    const group = this.#groupAt();
+    const i = group + EDITS_ITEMS_AT + this.#count * EDITS_ITEM_BYTES >> 2;
+    u32[i + (ITEM_FROM >> 2)] = end.frame;
+    u32[i + (ITEM_TO >> 2)] = to;
+    u32[i + (ITEM_HOME >> 2)] = hashAt(end.parent, end.entry);
+    u32[i + (ITEM_ABOVE >> 2)] = end.above;
+    u32[i + (ITEM_ROOT >> 2)] = pages.u16[metaAt(end.parent, end.entry) + 2];
+    u32[i + (ITEM_KEYS >> 2)] = keys;
+    u32[i + (ITEM_COUNT >> 2)] = count;
+    const item = this.#items[this.#next * EDITS_ITEMS_MAX + this.#count];
+    item.above = end.parent;
+    item.entry = end.entry;
+    item.first = first;
+    this.#count++;
+    u32[group + EDITS_COUNT >> 2] = this.#count;
+  }
+
+  #endGroup(): void {
+    const next = this.#next, group = this.#groupAt();
+    const ticket = this.#later?.editLater(group);
+    this.#tickets[next] = ticket;
+    this.#full++;
+    this.#count = 0;
+    if (ticket === undefined) this.#editor(group);
+  }
+
+  #settleGroup(group: number): void {
+    const at = this.#at + group * EDITS_BYTES;
+    const { u32 } = this.#pool.pages, count = u32[at + EDITS_COUNT >> 2];
+    for (let k = 0; k < count; k++) {
+      const item = at + EDITS_ITEMS_AT + k * EDITS_ITEM_BYTES;
+      const place = this.#items[group * EDITS_ITEMS_MAX + k];
+      this.#hang(item, place);
+      this.#tell(item, place.first);
+    }
+  }
+
+  /** Hangs a page into the tree, if it is another one now. */
+  #hang(item: number, { above, entry }: Item): void {
+    const pool = this.#pool, { pages, pages: { u32 } } = pool;
+    const i = item >> 2;
+    const to = u32[i + (ITEM_TO >> 2)], from = u32[i + (ITEM_FROM >> 2)];
+    const frame = u32[i + (ITEM_FRAME >> 2)];
+    const isChanged = u32[i + (ITEM_CHANGED >> 2)] > 0;
+    // Pinned pages count as this version's own.
+    if (frame !== from) pool.unpin(from);
+    if (!isChanged || frame === from) pool.unstage(to);
+    if (!isChanged) return pages.swizzle(above, entry, from);
+    let page = u32[i + (ITEM_PAGE >> 2)];
+    if (frame === from) pool.touch(from);
+    else {
+      const birth = u32[i + (ITEM_BIRTH >> 2)] +
+        u32[i + (ITEM_BIRTH >> 2) + 1] * 2 ** 32;
+      this.#host.supersede(page, birth);
+      page = this.#host.allocatePage();
+      pool.adopt(to, page, this.#birth);
+      pool.counters.pagesMade++;
+    }
+    pages.setChildPage(above, entry, page);
+    pages.u16[metaAt(above, entry) + 2] = u32[i + (ITEM_ROOT >> 2)];
+    pages.swizzle(above, entry, frame);
+  }
+
+  /** Tells what has become of the keys. */
+  #tell(item: number, first: number): void {
+    const { u32 } = this.#pool.pages, i = item >> 2;
+    const count = u32[i + (ITEM_COUNT >> 2)];
+    const done = u32[i + (ITEM_DONE >> 2)];
+    let old = u32[i + (ITEM_OLD >> 2)];
+    for (let k = 0; k < done; k++) {
+      this.#host.edited(first + k, old);
+      const length = u32[old >> 2] | 0;
+      old += 4 + (length < 0 ? 0 : align4(length));
+    }
+    for (let k = done; k < count; k++) this.#host.left(first + k);
+  }
+}
+
+/** Room for the longest key with its value. */
+const KEY_BYTES_MAX = EDIT_KEY_BYTES + 4 + VALUE_BYTES_MAX;

@@ -1,0 +1,178 @@
+// Pages at the ends of paths are edited by a kernel: a store that has it must be the
+// store that goes key by key, in roots, in what it holds and in what it can go back to.
+
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import { memoryBackend, open, type Stemma } from "../../mod.ts";
+import { WasmHasher } from "../../src/hash/wasm_hasher.ts";
+import { amount, type Random, random } from "../_amount.ts";
+import { drawBatch } from "./_batches.ts";
+import {
+  commit,
+  contents,
+  FEW_FRAMES,
+  pageBytesMin,
+  SCHEMES,
+  type Write,
+} from "./_store.ts";
+
+const ROUNDS = amount(8);
+const FAMILIES = ["nomt-blake3", "jam-blake2b", "eip7864-sha256"];
+
+/** Stores that edit by pages, with one thread and with two, and one without kernels. */
+async function openThree(
+  scheme: string,
+  pageBytes: number,
+  frames: object = {},
+): Promise<Stemma[]> {
+  const common = { scheme: SCHEMES[scheme], pageBytes, ...frames };
+  const stores = await Promise.all([
+    open(memoryBackend(), { ...common, hasher: "wasm" }),
+    open(memoryBackend(), { ...common, threads: 2 }),
+    open(memoryBackend(), { ...common, hasher: "js" }),
+  ]);
+  const isReady = (): boolean =>
+    stores[1].metrics().hasher === "wasm-simd+threads";
+  for (let i = 0; i < 2000 && !isReady(); i++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert(isReady(), "the second thread does not start");
+  return stores;
+}
+
+async function commitAll(
+  stores: readonly Stemma[],
+  batch: readonly Write[],
+): Promise<void> {
+  for (const db of stores) await commit(db, batch);
+  assertSameRoots(stores);
+}
+
+function assertSameRoots(stores: readonly Stemma[]): void {
+  for (const db of stores) assertEquals(db.root, stores[0].root);
+}
+
+async function closeAll(stores: readonly Stemma[]): Promise<void> {
+  for (const db of stores) {
+    await db.check();
+    await db.close();
+  }
+}
+
+/** Counts the groups of pages that kernels edit meanwhile. */
+async function groupsEdited(run: () => Promise<void>): Promise<number> {
+  const hasher = WasmHasher.prototype, { editPages } = hasher;
+  let groups = 0;
+  hasher.editPages = function (family, group) {
+    groups++;
+    editPages.call(this, family, group);
+  };
+  try {
+    await run();
+  } finally {
+    hasher.editPages = editPages;
+  }
+  return groups;
+}
+
+for (const scheme of FAMILIES) {
+  Deno.test(`editing by pages is editing by keys under ${scheme}`, async () => {
+    const draw = random(`ends ${scheme}`);
+    const pageBytes = draw.pick([pageBytesMin(SCHEMES[scheme]), 4096]);
+    const frames = draw.chance(0.5) ? FEW_FRAMES : {};
+    const stores = await openThree(scheme, pageBytes, frames);
+    const keys = new Map<string, Uint8Array>();
+    for (let round = 0; round < ROUNDS; round++) {
+      await commitAll(stores, drawBatch(scheme, keys, draw));
+      // What was noted of old values leads back.
+      if (draw.chance(0.3) && round > 0) {
+        for (const db of stores) await db.rollback(1);
+        assertSameRoots(stores);
+        keys.clear();
+        for (const [key] of stores[2].entries()) keys.set(key.toHex(), key);
+      }
+      if (draw.chance(0.3)) { for (const db of stores) await db.checkpoint(); }
+    }
+    for (const db of stores) assertEquals(contents(db), contents(stores[2]));
+    await closeAll(stores);
+  });
+}
+
+/** Keys that mostly go through the kernel: 32 bytes, each with a value of its own. */
+function randomWrites(count: number, draw: Random): Write[] {
+  return Array.from(
+    { length: count },
+    (): Write => [draw.bytes(32), draw.bytes(32)],
+  );
+}
+
+Deno.test("keys that part above the page that their bits lead to go above it", async () => {
+  const stores = await openThree("nomt-blake3", 4096), draw = random("skipped");
+  // No join looks at bits 1 to 15: two halves, with zeros in between.
+  const state = randomWrites(4000, draw);
+  for (const [key] of state) {
+    key[0] &= 0x80;
+    key[1] = 0;
+  }
+  await commitAll(stores, state);
+  // Sorted, these meet the same pages again and again, and most belong elsewhere.
+  for (let round = 0; round < 4; round++) {
+    const some = draw.shuffle([...state]).slice(0, 300);
+    const others = randomWrites(300, draw);
+    const updates = some.map(([key]): Write => [key, draw.bytes(32)]);
+    await commitAll(stores, draw.shuffle([...updates, ...others]));
+  }
+  await closeAll(stores);
+});
+
+Deno.test("values that a store holds already change no root, and nothing to go back to", async () => {
+  const stores = await openThree("nomt-blake3", 4096), draw = random("same");
+  const state = randomWrites(3000, draw);
+  await commitAll(stores, state);
+  const before = stores[0].root, some = state.slice(0, 500);
+  await commitAll(stores, some);
+  assertEquals(stores[0].root, before);
+  const [key] = state[0];
+  await commitAll(stores, [...some.slice(1), [key, draw.bytes(32)]]);
+  for (const db of stores) await db.rollback(1);
+  assertSameRoots(stores);
+  assertEquals(stores[0].root, before);
+  await closeAll(stores);
+});
+
+Deno.test("nearly all of a large batch goes through the kernel", async () => {
+  const draw = random("share"), size = 2000;
+  await using db = await open(memoryBackend(), { scheme: "nomt-blake3" });
+  await commit(db, randomWrites(20_000, draw));
+  const more = randomWrites(size, draw);
+  const groups = await groupsEdited(() => commit(db, more));
+  // Sixteen pages a group, and hardly more than two keys a page of these.
+  assertGreater(groups, size / 16 / 3);
+  for (const [key, value] of more) assertEquals(db.get(key), value);
+});
+
+Deno.test("a batch that fails half way gives back all frames", async () => {
+  const draw = random("frames");
+  await using db = await open(memoryBackend(), { scheme: "nomt-blake3" });
+  await commit(db, randomWrites(5000, draw));
+  const before = db.metrics().cacheBytes, root = db.root;
+  const { editPages } = WasmHasher.prototype;
+  let groups = 0;
+  WasmHasher.prototype.editPages = function (family, group) {
+    if (groups++ === 3) throw new Error("planted");
+    editPages.call(this, family, group);
+  };
+  let message = "";
+  try {
+    await commit(db, randomWrites(2000, draw));
+  } catch (error) {
+    message = (error as Error).message;
+  } finally {
+    WasmHasher.prototype.editPages = editPages;
+  }
+  assertEquals(message, "planted");
+  assertEquals(db.metrics().cacheBytes, before);
+  await commit(db, randomWrites(2000, draw));
+  await db.rollback(1);
+  assertEquals(db.root, root);
+  await db.check();
+});

@@ -47,8 +47,8 @@ export async function recordHashes<T>(
   run: () => Promise<T>,
 ): Promise<T> {
   const hasher = WasmHasher.prototype, second = SecondThread.prototype;
-  const { hashBatch, hashPages, countPages } = hasher;
-  const { hashLater, finishGroups } = second;
+  const { hashBatch, hashPages, editPages, countPages } = hasher;
+  const { hashLater, editLater, finish, finishGroups } = second;
   const timed = <U>(work: () => U): U => {
     const start = performance.now(), result = work();
     record.milliseconds += performance.now() - start;
@@ -61,6 +61,9 @@ export async function recordHashes<T>(
   hasher.hashPages = function (family, list, count) {
     timed(() => hashPages.call(this, family, list, count));
   };
+  hasher.editPages = function (family, group) {
+    timed(() => editPages.call(this, family, group));
+  };
   hasher.countPages = function (family, values, leaves, nodes) {
     countPages.call(this, family, values, leaves, nodes);
     const [leaf, node] = FAMILY_OPS[family];
@@ -71,14 +74,20 @@ export async function recordHashes<T>(
   second.hashLater = function (family, pages) {
     return timed(() => hashLater.call(this, family, pages));
   };
+  second.editLater = function (family, group) {
+    return timed(() => editLater.call(this, family, group));
+  };
+  second.finish = function (group) {
+    timed(() => finish.call(this, group));
+  };
   second.finishGroups = function () {
     timed(() => finishGroups.call(this));
   };
   try {
     return await run();
   } finally {
-    Object.assign(hasher, { hashBatch, hashPages, countPages });
-    Object.assign(second, { hashLater, finishGroups });
+    Object.assign(hasher, { hashBatch, hashPages, editPages, countPages });
+    Object.assign(second, { hashLater, editLater, finish, finishGroups });
   }
 }
 

@@ -42,3 +42,17 @@ export async function copyFolder(from: string, to: string): Promise<void> {
     await file.sync();
   }
 }
+
+/** Waits for work in the background to end. */
+export async function rest(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+}
+
+/** Has the system write what it still holds, where there is a command for that. */
+export async function settleDisk(): Promise<void> {
+  try {
+    await new Deno.Command("sync").output();
+  } catch {
+    // Measured with a busy disk, then.
+  }
+}

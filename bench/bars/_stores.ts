@@ -1,7 +1,7 @@
 // Stores to measure bars on: each state is built once and then copied, as files.
 
 import type { OpenOptions } from "../../mod.ts";
-import { collectGarbage, copyFolder } from "../measure.ts";
+import { collectGarbage, copyFolder, settleDisk } from "../measure.ts";
 import { StemmaSubject } from "../peers/stemma.ts";
 import type { Subject } from "../subject.ts";
 import { type Batch, type Workload, workload } from "../workloads.ts";
@@ -30,6 +30,22 @@ export async function load(subject: Subject, work: Workload): Promise<void> {
 
 let copies = 0;
 
+/** A copy of a state: gone when it is closed, memory and files. */
+class CopiedStore extends StemmaSubject {
+  readonly #folder: string;
+
+  constructor(opened: StemmaSubject, folder: string) {
+    super(opened.db, opened.backend);
+    this.#folder = folder;
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
+    await Deno.remove(this.#folder, { recursive: true });
+    collectGarbage();
+  }
+}
+
 /**
  * Opens a copy of the store with a workload's state, built when first asked for.
  *
@@ -57,7 +73,8 @@ export async function openLoaded(
   if (isLast) return await StemmaSubject.open(template, options);
   const copy = `${context.directory}/copy-${copies++}`;
   await copyFolder(template, copy);
-  return await StemmaSubject.open(copy, options);
+  await settleDisk();
+  return new CopiedStore(await StemmaSubject.open(copy, options), copy);
 }
 
 /** Reads all there is, so that caches are warm. */

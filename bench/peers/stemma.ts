@@ -26,7 +26,8 @@ export class StemmaSubject implements Subject {
   /** The last commit's witness, when one was asked for. */
   witness: Uint8Array | undefined;
 
-  private constructor(db: Stemma, backend: TimedBackend) {
+  /** @param backend What the store was opened on. */
+  constructor(db: Stemma, backend: TimedBackend) {
     this.db = db;
     this.backend = backend;
   }

@@ -3,6 +3,7 @@
 import { blake3 } from "@noble/hashes/blake3.js";
 import { assert, assertEquals } from "@std/assert";
 import { jsHasher } from "../../src/hash/js_hasher.ts";
+import { MAILBOX_AT } from "../../src/hash/kernel_layout.ts";
 import { OP_PAIR, OP_WORDS } from "../../src/hash/ops.ts";
 import {
   QUEUE_BYTES,
@@ -114,6 +115,47 @@ Deno.test("hashLater() refuses more pages than a slot of the queue has room for"
   for (let i = 0; i < 600; i++) assert(thread.hashLater("nomt", pages(62)));
   thread.finishGroups();
   assertEquals(hasher.hashes, 9);
+  thread.end();
+});
+
+Deno.test("finish() sees two groups that end while it looks for one to take", () => {
+  const queueAt = LIST_AT + 65536, editsAt = queueAt + QUEUE_BYTES;
+  const memory = memoryOf(editsAt + 4096, true);
+  const nomt = { ...scheme, family: "nomt" } as const;
+  const hasher = wasmHasher(memory, RESERVED_AT, nomt)!;
+  const queue = { at: queueAt, bytes: QUEUE_BYTES };
+  // A worker that does nothing by itself: this test is it, words 3 on are its mailbox.
+  const worker = { postMessage: () => {}, terminate: () => {} };
+  using thread = secondThread(
+    hasher,
+    memory,
+    RESERVED_AT,
+    worker as unknown as Worker,
+    queue,
+  )!;
+  const [READY, POSTED, TAKEN, ENDED] = [0, 10, 11, 12];
+  const words = new Int32Array(memory.buffer, RESERVED_AT + MAILBOX_AT, 16);
+  const slots = new Int32Array(memory.buffer, queueAt);
+  words[READY] = 1;
+  thread.begin();
+  // Groups without a page.
+  const tickets = [1, 2].map(() => thread.editLater("nomt", editsAt)!);
+  const { load } = Atomics;
+  Atomics.load = ((array: Int32Array, index: number) => {
+    if (array.length === words.length && index === TAKEN) {
+      for (; words[TAKEN] < words[POSTED]; words[TAKEN]++, words[ENDED]++) {
+        slots[64 * words[TAKEN]] = -1;
+      }
+    }
+    return load(array, index);
+  }) as typeof load;
+  // Nobody ends a third group: who waits for one throws after half a minute.
+  try {
+    thread.finish(tickets[0]);
+    thread.finish(tickets[1]);
+  } finally {
+    Atomics.load = load;
+  }
   thread.end();
 });
 

@@ -46,7 +46,6 @@ import {
 import {
   EDIT_KEY_BYTES,
   EDITS_BIRTH,
-  EDITS_BYTES,
   EDITS_COUNT,
   EDITS_ITEM_BYTES,
   EDITS_ITEMS_AT,
@@ -376,17 +375,16 @@ function defineInsert(
   });
 }
 
-/** (page, terminal, key with value, where the old value goes, end of the room). */
+/** (page, terminal, key with value, where the old value goes): what it comes to. */
 function defineUpdate(
   module: ModuleWriter,
   { mark, copyWords }: Parts,
 ): Call {
   const isEqual = defineIsEqual(module);
-  const signature = { params: [I32, I32, I32, I32, I32], result: I32 };
+  const signature = { params: [I32, I32, I32, I32], result: I32 };
   return module.func(signature, ({ params, locals }) => {
-    const [f, n, key, out, end] = params;
+    const [f, n, key, out] = params;
     const [at, old, length, bytes, stored] = locals(I32, 5);
-    const stop: Code = [i32.const(STOP), leave];
     const value = add(get(key), EDIT_KEY_BYTES + 4);
     return [
       set(at, metaOf(get(f), get(n))),
@@ -402,8 +400,8 @@ function defineUpdate(
           leave,
         ]),
       ),
-      when(i32.ne(padded(get(old)), get(bytes)), stop),
-      when(i32.gtU(add(i32.add(get(out), get(bytes)), 4), get(end)), stop),
+      // So what goes out is never more than came in, and the two halves are alike.
+      when(i32.ne(padded(get(old)), get(bytes)), [i32.const(STOP), leave]),
       i32.store(get(out), get(old)),
       copyWords(add(get(out), 4), get(stored), get(bytes)),
       copyWords(get(stored), value, get(bytes)),
@@ -416,7 +414,7 @@ function defineUpdate(
 
 /**
  * (page, key with value, depth of the join above, cell of the root's hash, where the old
- * value goes, end of the room for it): gives a key its value, unless that is not simple.
+ * value goes): gives a key its value, unless that is not simple.
  */
 function defineSet(module: ModuleWriter, family: Family): Call {
   const parts: Parts = {
@@ -427,20 +425,19 @@ function defineSet(module: ModuleWriter, family: Family): Call {
   const part = definePart(module);
   const insert = defineInsert(module, family, parts);
   const update = defineUpdate(module, parts);
-  const signature = { params: [I32, I32, I32, I32, I32, I32], result: I32 };
+  const signature = { params: [I32, I32, I32, I32, I32], result: I32 };
   return module.func(signature, ({ params, locals }) => {
-    const [f, key, above, home, out, end] = params;
+    const [f, key, above, home, out] = params;
     const [n, at, depth] = locals(I32, 3);
     const stop: Code = [i32.const(STOP), leave];
     const kind = i32.and(half(get(at)), i32.const(KINDS | OVERFLOW));
     return [
-      when(i32.gtU(add(get(out), 4), get(end)), stop),
       set(n, parts.seek(get(f), get(key), i32.const(DEPTH_NONE))),
       set(at, metaOf(get(f), get(n))),
       when(i32.ne(kind, i32.const(TERMINAL << KIND_SHIFT)), stop),
       set(depth, part(get(key), i32.add(get(f), half(get(at), 2)))),
       when(i32.ltS(get(depth), i32.const(0)), [
-        update(get(f), get(n), get(key), get(out), get(end)),
+        update(get(f), get(n), get(key), get(out)),
         leave,
       ]),
       when(i32.leS(get(depth), get(above)), stop),
@@ -520,7 +517,6 @@ function defineItem(
               word(get(item), ITEM_ABOVE),
               word(get(item), ITEM_HOME),
               get(out),
-              add(get(group), EDITS_BYTES),
             ),
           ),
           when(get(result), [

@@ -78,7 +78,8 @@ export class TreeEdit {
   /** Where nodes flagged EXTEND stood: home cell → depth + 4096 * key offset. */
   readonly extended: Map<number, number> = new Map();
   readonly #path: EditPath;
-  readonly #seeker: PathSeeker;
+  /** Finds the way to a key; knows which pages will not be come back to. */
+  readonly seeker: PathSeeker;
   /** Words of a key, where all have one length; else 0. */
   readonly #fixedWords: number;
   #keys: Uint8Array = new Uint8Array(0);
@@ -92,12 +93,7 @@ export class TreeEdit {
     this.#fixedWords = pool.pages.rule.fixedBytes + 3 >> 2;
     this.#minFill = Math.floor((pool.pageBytes - PAGE_HEADER_BYTES) * 5 / 16);
     this.#path = new EditPath(pool, host);
-    this.#seeker = new PathSeeker(pool, this.#path);
-  }
-
-  /** Finds the way to a key; knows which pages will not be come back to. */
-  get seeker(): PathSeeker {
-    return this.#seeker;
+    this.seeker = new PathSeeker(pool, this.#path);
   }
 
   /** Bytes of keys that the puts and deletes of this part refer to. */
@@ -125,7 +121,7 @@ export class TreeEdit {
     this.#path.start(root, birth);
     this.#keys = keys;
     this.#keyWords = words;
-    this.#seeker.start(keys, words);
+    this.seeker.start(keys, words);
   }
 
   /** The tree as it stands; its hash is good after the hashing pass. */
@@ -136,7 +132,7 @@ export class TreeEdit {
   /** Ends a part, whether or not it came to its end. */
   end(): void {
     this.#path.end(0);
-    this.#seeker.end();
+    this.seeker.end();
   }
 
   /**
@@ -151,10 +147,10 @@ export class TreeEdit {
   put(at: number, length: number, value: Stored): boolean {
     let told = false;
     for (;;) {
-      const n = this.#seeker.seek(at, length);
+      const n = this.seeker.seek(at, length);
       if (n === NONE) return this.#plant(at, length, value);
       const f = this.#path.frames[this.#path.top];
-      const depth = this.#seeker.part(at, length, f, n);
+      const depth = this.seeker.part(at, length, f, n);
       if (depth >= 0) {
         if (this.#insert(at, length, value, depth)) return true;
         continue;
@@ -171,10 +167,10 @@ export class TreeEdit {
 
   /** Deletes a key; returns whether it was there. */
   delete(at: number, length: number): boolean {
-    const n = this.#seeker.seek(at, length);
+    const n = this.seeker.seek(at, length);
     if (n === NONE) return false;
     const f = this.#path.frames[this.#path.top];
-    const depth = this.#seeker.part(at, length, f, n);
+    const depth = this.seeker.part(at, length, f, n);
     if (depth !== SAME) return false;
     this.#host.before(f, n);
     this.#path.makeWritable(this.#path.top);
@@ -231,7 +227,7 @@ export class TreeEdit {
     pages.setChildPage(this.pool.anchorAt, ANCHOR_ENTRY, pages.pageOf(f));
     this.#path.setEntryDepth(0, ANCHOR_ENTRY, DEPTH_NONE);
     this.#path.markDirty(0, ANCHOR_ENTRY);
-    this.#seeker.forget();
+    this.seeker.forget();
     return true;
   }
 
@@ -454,8 +450,8 @@ export class TreeEdit {
       }
       if (!moved) break;
       // Room had to be made, so the path is another one now.
-      this.#seeker.forget();
-      this.#seeker.seek(at, length);
+      this.seeker.forget();
+      this.seeker.seek(at, length);
       this.#path.makeWritable(this.#path.top);
     }
     if (this.#path.top >= 1) this.#collapseRoot();
@@ -467,7 +463,7 @@ export class TreeEdit {
     const nodes = pages.liveNodes(f), heap = pages.heapLive(f);
     if (!this.#ensureRoom(level - 1, nodes, heap)) return false;
     // The way of a key that is gone may lead into a closed page.
-    this.#seeker.closed.length = 0;
+    this.seeker.closed.length = 0;
     this.#host.reopen();
     const g = this.#path.frames[level - 1], entry = this.#path.entries[level];
     const flags = pages.u16[metaAt(g, entry)] & (DIRTY | EXTEND);
@@ -501,7 +497,7 @@ export class TreeEdit {
     pages.u32.copyWithin(to, from, from + 3);
     this.#path.setEntryDepth(0, ANCHOR_ENTRY, this.#nodeDepth(f, n));
     this.#path.dropPage(1);
-    this.#seeker.forget();
+    this.seeker.forget();
   }
 
   /**
@@ -511,7 +507,7 @@ export class TreeEdit {
   #ensureRoom(level: number, nodes: number, heap: number): boolean {
     const pages = this.#pages, f = this.#path.frames[level];
     if (pages.fits(f, nodes, heap)) return true;
-    this.#seeker.forget();
+    this.seeker.forget();
     if (pages.fitsCompacted(f, nodes, heap)) {
       this.#keepOnly(f, pages.root(f));
     } else {

@@ -27,13 +27,12 @@ import type { Fault } from "./faults.ts";
 import type { StoreFile } from "./file.ts";
 import {
   closeQuietly,
-  type CreateMode,
   newest,
   type OpenFiles,
   openFiles,
   refuseNames,
 } from "./files.ts";
-import { type HasherOptions, makeHashers } from "./hashers.ts";
+import { makeHashers } from "./hashers.ts";
 import type { Header } from "./header.ts";
 import type { HistoryEntry } from "./history.ts";
 import type { CommitLog } from "./log.ts";
@@ -46,36 +45,16 @@ import {
   RecordReader,
   ROLLBACK,
 } from "./record.ts";
+import type { StorageOptions } from "./options.ts";
 import { makeLog, makePool } from "./regions.ts";
 import { Space } from "./space.ts";
 import { noSum, type Sum } from "./sum.ts";
 import { Version, Versions } from "./versions.ts";
-import {
-  type HistoryBounds,
-  type HistoryState,
-  HistoryWindow,
-} from "./window.ts";
+import { type HistoryState, HistoryWindow } from "./window.ts";
 import { Writer } from "./writer.ts";
 
 /** Share of unwritten pages in the cache from which on some are written. */
 const UNWRITTEN_SHARE = 1 / 2;
-
-/** Everything that can be chosen when a store is opened. */
-export interface StorageOptions {
-  readonly scheme: Scheme;
-  readonly create: CreateMode;
-  readonly pageBytes: number;
-  readonly segmentBytes: number;
-  readonly cacheBytes: number;
-  readonly history: HistoryBounds;
-  /** Commits that may wait for a flush; 1 = each is durable at once. */
-  readonly flushEvery: number;
-  readonly checkpointBytes: number;
-  readonly checkpointCommits: number;
-  readonly prepareMemory: ((memory: ArrayBufferLike) => unknown) | undefined;
-  readonly hashing: HasherOptions;
-  readonly faults: ReadonlySet<Fault>;
-}
 
 /** A record that is written but not yet published. */
 interface Queued {
@@ -199,13 +178,19 @@ export class Storage {
       this.#tip,
       { start: header.windowStart, count: header.historyCount },
     );
-    this.#checkpoints = new Checkpoints(
-      this,
-      this.#log.segments,
-      files,
-      header,
-      options.faults,
-    );
+    try {
+      const { segments } = this.#log, { faults } = options;
+      this.#checkpoints = new Checkpoints(
+        this,
+        segments,
+        files,
+        header,
+        faults,
+      );
+    } catch (error) {
+      this.#second?.close();
+      throw error;
+    }
   }
 
   /** Opens or makes a store. The lock is taken first and kept until close. */
@@ -217,13 +202,14 @@ export class Storage {
     refuseNames(await backend.list(), backend, options);
     const lock = await backend.lock();
     const shared = counters();
-    let files: OpenFiles | undefined;
+    let files: OpenFiles | undefined, storage: Storage | undefined;
     try {
       files = await openFiles(backend, { ...options, counters: shared });
-      const storage = new Storage(files, lock, options, shared);
+      storage = new Storage(files, lock, options, shared);
       await storage.#recover();
       return storage;
     } catch (error) {
+      if (storage !== undefined) storage.#second?.close();
       if (files !== undefined) {
         closeQuietly(files.pages);
         closeQuietly(files.log);

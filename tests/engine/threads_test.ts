@@ -1,8 +1,9 @@
 // A store with a second thread has the roots of one without, batch for batch: it
 // hashes pages while others are being changed, and must never see one of those.
 
-import { assert, assertEquals } from "@std/assert";
-import { memoryBackend, open, type Stemma } from "../../mod.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { simulated } from "../../backends/simulated.ts";
+import { CorruptError, memoryBackend, open, type Stemma } from "../../mod.ts";
 import { amount, random } from "../_amount.ts";
 import { drawBatch } from "./_batches.ts";
 import { insideOf } from "./_pages.ts";
@@ -106,4 +107,42 @@ Deno.test("a second thread changes no root when a path of many pages is left at 
     assertEquals(two.root, one.root);
   }
   await two.check();
+});
+
+Deno.test("a store that cannot be opened leaves no second thread behind", async () => {
+  const disk = simulated();
+  const db = await open(disk, { threads: 2 });
+  for (let i = 0; i < 3; i++) {
+    await commit(db, [[new Uint8Array(32).fill(i), new Uint8Array(900)]]);
+  }
+  // Neither a record in the midst of the log can be replayed, nor a map be read.
+  const log = disk.readFile("log.stemma")!;
+  const inReplay = simulated(), inMap = simulated();
+  inReplay.writeFile("pages.stemma", disk.readFile("pages.stemma")!);
+  inReplay.writeFile("log.stemma", log.map((byte, i) => byte ^ +(i === 1500)));
+  await db.close();
+  const pages = disk.readFile("pages.stemma")!;
+  inMap.writeFile("pages.stemma", pages.map((byte, i) => i < 16384 ? byte : 1));
+  inMap.writeFile("log.stemma", disk.readFile("log.stemma")!.slice(0, 64));
+
+  const { Worker } = globalThis;
+  let alive = 0;
+  globalThis.Worker = class extends Worker {
+    constructor(...setup: ConstructorParameters<typeof Worker>) {
+      super(...setup);
+      alive++;
+    }
+    override terminate(): void {
+      super.terminate();
+      alive--;
+    }
+  };
+  try {
+    for (const damaged of [inReplay, inMap]) {
+      await assertRejects(() => open(damaged, { threads: 2 }), CorruptError);
+      assertEquals(alive, 0);
+    }
+  } finally {
+    globalThis.Worker = Worker;
+  }
 });

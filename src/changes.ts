@@ -14,6 +14,8 @@ const SHORT_BYTES = 256;
 /** Bucket size up to which insertion sort is used. */
 const SMALL_SORT = 24;
 const DELETED = -1;
+/** Entries of the index, at least: a power of four. */
+const INDEX_MIN = 256;
 
 /** Writes by key, last one wins. */
 export class Changes {
@@ -27,7 +29,7 @@ export class Changes {
   #keyBytes: Uint16Array = new Uint16Array(64);
   #valueWord: Uint32Array = new Uint32Array(64);
   #valueBytes: Int32Array = new Int32Array(64);
-  #index: Int32Array = new Int32Array(256).fill(-1);
+  #index: Int32Array = new Int32Array(INDEX_MIN).fill(-1);
   #ends: Uint32Array = new Uint32Array(0);
   #large: Map<number, Uint8Array> = new Map();
   #largeBytes = 0;
@@ -135,15 +137,17 @@ export class Changes {
     to.length = this.#valueBytes[entry];
   }
 
-  /** Empties the set. */
+  /** Empties the set; what is much larger than it needed is made anew. */
   clear(): void {
+    const enough = Math.max(INDEX_MIN, 16 * this.#count);
     this.#length = 0;
     this.#count = 0;
     this.#order = undefined;
     this.#large.clear();
     this.#largeBytes = 0;
     if (this.bytes.length > 1 << 24) this.#setBuffer(new Uint8Array(1 << 12));
-    this.#index.fill(-1);
+    if (this.#index.length <= enough) this.#index.fill(-1);
+    else this.#index = new Int32Array(INDEX_MIN).fill(-1);
   }
 
   /**

@@ -84,7 +84,6 @@ export function jamScheme(
     hashName,
     keyBytesMin: 31,
     keyBytesMax: 31,
-    valueBytes: undefined,
     hash,
     rules: jamRules,
     terminal: (key, value, hashed) =>

@@ -29,7 +29,6 @@ export function nomtScheme(
     hashName,
     keyBytesMin: 32,
     keyBytesMax: 32,
-    valueBytes: undefined,
     hash,
     terminal(key, value, hashed) {
       const out = hashPair(hash, key, hashed ? value : hash(value));

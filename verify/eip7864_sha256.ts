@@ -4,7 +4,7 @@
 // that needs one scheme carries one hash. Specification: see
 // _eip7864.ts.
 
-import { sha256 } from "@noble/hashes/sha2.js";
+import { sha256 } from "./_sha256.ts";
 import type { Scheme } from "./scheme.ts";
 import { eip7864Scheme } from "./_eip7864.ts";
 
@@ -24,5 +24,5 @@ export const eip7864Sha256: Scheme = /* @__PURE__ */ eip7864Scheme(
   4,
   "eip7864-sha256",
   "sha256",
-  (message) => sha256(message),
+  sha256,
 );

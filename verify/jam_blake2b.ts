@@ -3,7 +3,8 @@
 // The scheme `jam-blake2b`, with nothing but its own hash function, so that a bundle
 // that needs one scheme carries one hash. Specification: see _jam.ts.
 
-import { blake2b } from "@noble/hashes/blake2.js";
+import { _BLAKE2b } from "@noble/hashes/blake2.js";
+import { reusing } from "./_reusing.ts";
 import type { Scheme } from "./scheme.ts";
 import { jamScheme } from "./_jam.ts";
 
@@ -23,5 +24,7 @@ export const jamBlake2b: Scheme = /* @__PURE__ */ jamScheme(
   3,
   "jam-blake2b",
   "blake2b-256",
-  (message) => blake2b(message, { dkLen: 32 }),
+  /* @__PURE__ */ reusing(
+    /* @__PURE__ */ new _BLAKE2b({ dkLen: 32 }),
+  ),
 );

@@ -3,8 +3,8 @@
 // The scheme `nomt-sha256`, with nothing but its own hash function, so that a bundle
 // that needs one scheme carries one hash. Specification: see _nomt.ts.
 
-import { sha256 } from "@noble/hashes/sha2.js";
 import type { Scheme } from "./scheme.ts";
+import { sha256 } from "./_sha256.ts";
 import { nomtScheme } from "./_nomt.ts";
 
 /**
@@ -23,5 +23,5 @@ export const nomtSha256: Scheme = /* @__PURE__ */ nomtScheme(
   2,
   "nomt-sha256",
   "sha256",
-  (message) => sha256(message),
+  sha256,
 );

@@ -42,8 +42,8 @@ export interface Scheme {
   readonly keyBytesMin: number;
   /** Most bytes of a key. */
   readonly keyBytesMax: number;
-  /** Exact length of a value; `undefined`: any length. */
-  readonly valueBytes: number | undefined;
+  /** Exact length of a value; any length when left out. */
+  readonly valueBytes?: number;
   /** The hash function: 32 fresh bytes for a message of any length. */
   readonly hash: HashFunction;
   /** What the family adds to the reading of proofs. Internal. */

@@ -10,22 +10,44 @@ import type { BarContext } from "./_bar.ts";
 /** Writes of a commit in most bars. */
 export const WRITES = 20_000;
 
-/** The writes of most bars: half of them on fresh keys. */
-export function writes(context: BarContext, capacity: number): Workload {
-  return workload("randw", {
-    capacity,
-    size: WRITES,
-    fresh: 50,
-    reads: 0,
-    deletes: 0,
-    seed: context.seed,
-  });
+/** Commits from one checkpoint to the next while a store comes of age. */
+const AGING_COMMITS = 40;
+/** Checkpoints until its file has room for what two headers keep and a third writes. */
+const AGING_CHECKPOINTS = 2;
+
+/** The writes of most bars: half of them on fresh keys, unless told otherwise. */
+export function writes(
+  { seed }: BarContext,
+  capacity: number,
+  fresh = 50,
+): Workload {
+  const size = WRITES, reads = 0, deletes = 0;
+  return workload("randw", { capacity, size, fresh, reads, deletes, seed });
 }
 
 /** Fills a store with a workload's state. */
 export async function load(subject: Subject, work: Workload): Promise<void> {
   for (const batch of work.load()) await subject.commit(batch);
   await subject.settle?.();
+}
+
+/**
+ * Writes to keys that a store has until it is as one that has long been in use: what it
+ * writes from then on goes where its files have been before, and not into memory that
+ * the system, or the host of a virtual machine, has to find first.
+ */
+export async function age(
+  context: BarContext,
+  subject: Subject,
+  capacity: number,
+): Promise<void> {
+  const iterations = writes(context, capacity, 0).iterations();
+  for (let round = 0; round < AGING_CHECKPOINTS; round++) {
+    for (let i = 0; i < AGING_COMMITS; i++) {
+      await subject.commit(iterations.next().value);
+    }
+    await subject.settle?.();
+  }
 }
 
 let copies = 0;
@@ -67,6 +89,7 @@ export async function openLoaded(
     const { scheme } = options;
     const subject = await StemmaSubject.open(building, { scheme });
     await load(subject, work);
+    if (work.name === "randw") await age(context, subject, capacity);
     await subject.close();
     await Deno.rename(building, template);
   }

@@ -9,7 +9,15 @@ import type { Peer, Subject } from "../subject.ts";
 import type { Batch } from "../workloads.ts";
 import { clock, median, rest } from "../measure.ts";
 import { type BarContext, large, type Result } from "./_bar.ts";
-import { load, openLoaded, take, warm, WRITES, writes } from "./_stores.ts";
+import {
+  age,
+  load,
+  openLoaded,
+  take,
+  warm,
+  WRITES,
+  writes,
+} from "./_stores.ts";
 
 const SCHEME = "nomt-blake3";
 const BLOCK = 5;
@@ -65,6 +73,7 @@ async function againstLevel(
   context.log(`loading 2^${capacity} keys, ${peer.name}`);
   const theirs = await peer.open(folder);
   await load(theirs, work);
+  await age(context, theirs, capacity);
   warm(ours, work);
   const iterations = work.iterations();
   const blocks = Array.from(

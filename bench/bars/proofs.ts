@@ -14,7 +14,7 @@ const SCHEME = "nomt-blake3";
 const OTHERS = ["eip7864-sha256", "eip8297-blake3"] as const;
 const PROOFS = 10_000;
 const VERIFIED = 1_000;
-const PASSES = 5;
+const PASSES = 15;
 
 /** Distinct keys of the state. */
 function pick(context: BarContext, capacity: number): Uint8Array[] {

@@ -74,7 +74,6 @@ export const cheapScheme: Scheme = /* @__PURE__ */ pairScheme({
   hashName: "test-cheap",
   keyBytesMin: 32,
   keyBytesMax: 32,
-  valueBytes: undefined,
   hash: cheapHash,
   terminal(key, value, hashed) {
     const out = hashPair(cheapHash, key, hashed ? value : cheapHash(value));

@@ -178,15 +178,14 @@ export class Storage {
       this.#tip,
       { start: header.windowStart, count: header.historyCount },
     );
+    this.#checkpoints = this.#loadCheckpoints(files, header);
+  }
+
+  /** Reads what both headers keep; if that fails, no second thread stays behind. */
+  #loadCheckpoints(files: OpenFiles, header: Header): Checkpoints {
+    const { segments } = this.#log;
     try {
-      const { segments } = this.#log, { faults } = options;
-      this.#checkpoints = new Checkpoints(
-        this,
-        segments,
-        files,
-        header,
-        faults,
-      );
+      return new Checkpoints(this, segments, files, header, this.#faults);
     } catch (error) {
       this.#second?.close();
       throw error;

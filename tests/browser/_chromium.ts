@@ -25,8 +25,10 @@ async function findChromium(): Promise<string | undefined> {
     if (await isFile(wanted)) return wanted;
     throw new Error(`CHROME_PATH is ${wanted}, where there is no file`);
   }
-  if (await isFile(DEBIAN_PATH)) return DEBIAN_PATH;
-  if (await install()) return DEBIAN_PATH;
+  // Test files run side by side: one installs it, the others wait until it has.
+  using lock = await Deno.open(new URL(import.meta.url));
+  await lock.lock(true);
+  if (await isFile(DEBIAN_PATH) || await install()) return DEBIAN_PATH;
   console.log(
     "BROWSER TESTS ARE SKIPPED: no Chromium at /usr/bin/chromium, none could " +
       "be installed, and CHROME_PATH is not set",
@@ -34,7 +36,7 @@ async function findChromium(): Promise<string | undefined> {
   return undefined;
 }
 
-/** Installs Debian's package; only root can. Test files wait for each other. */
+/** Installs Debian's package; only root can. Waits for others that install something. */
 async function install(): Promise<boolean> {
   if (Deno.build.os !== "linux" || Deno.uid() !== 0) return false;
   console.log("installing Debian's chromium");

@@ -69,7 +69,8 @@ class CopiedStore extends StemmaSubject {
 }
 
 /**
- * Opens a copy of the store with a workload's state, built when first asked for.
+ * Opens a copy of the store with a workload's state, built when first asked for; of
+ * age, if it is that of {@linkcode writes}.
  *
  * @param isLast Whether nobody needs the state after this: then it is no copy, so that
  *   the system need not keep both in memory.

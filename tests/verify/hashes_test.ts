@@ -1,5 +1,5 @@
-// Hash functions work in one state over and over: no message, long or short, refused or
-// hashed within another hash, leaves anything behind for the next one.
+// Hash functions work in one state over and over: no message, long, short or refused,
+// leaves anything behind for the next one.
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { blake2b } from "@noble/hashes/blake2.js";

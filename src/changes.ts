@@ -41,6 +41,11 @@ export class Changes {
     return this.#count;
   }
 
+  /** Slots of the index. */
+  get slots(): number {
+    return this.#index.length;
+  }
+
   /** Bytes held. */
   get byteLength(): number {
     return this.#length + this.#largeBytes + 24 * this.#count;
@@ -137,8 +142,9 @@ export class Changes {
     to.length = this.#valueBytes[entry];
   }
 
-  /** Empties the set; what is much larger than it needed is made anew. */
+  /** Empties the set, if it is not; what is much larger than it needed is made anew. */
   clear(): void {
+    if (this.#count === 0) return;
     const enough = Math.max(INDEX_MIN, 16 * this.#count);
     this.#length = 0;
     this.#count = 0;

@@ -49,8 +49,12 @@ import {
   EDITS_COUNT,
   EDITS_ITEM_BYTES,
   EDITS_ITEMS_AT,
-  EDITS_OLD_AT,
+  EDITS_KEY_BYTES,
+  EDITS_LOG_AT,
+  EDITS_LOG_END,
   EDITS_PAGE_BYTES,
+  ENTRY_HAS_NEW,
+  ENTRY_HAS_OLD,
   ITEM_ABOVE,
   ITEM_BIRTH,
   ITEM_CHANGED,
@@ -60,12 +64,9 @@ import {
   ITEM_FROM,
   ITEM_HOME,
   ITEM_KEYS,
-  ITEM_OLD,
   ITEM_PAGE,
   ITEM_ROOT,
   ITEM_TO,
-  OLD_ABSENT,
-  OLD_SAME,
 } from "./kernel_layout.ts";
 import {
   add,
@@ -83,8 +84,10 @@ import type { PageKernels } from "./kernel_pages.ts";
  */
 export const KERNEL_EDITS = "edits";
 
-/** What editing a key comes to. */
-const STOP = 0, SAME = 1, CHANGED = 2;
+/** Instead of where the log goes on: the key is left to `TreeEdit`. */
+const STOP = 0;
+/** Instead of an old value's length: there is none. */
+const ABSENT = -1;
 
 const word = (address: Code, at: number): Code => i32.load(address, at);
 const half = (address: Code, at = 0): Code => i32.load16(address, at);
@@ -150,6 +153,76 @@ function defineIsEqual(module: ModuleWriter): Call {
         ]),
       ),
       i32.const(1),
+    ];
+  });
+}
+
+/** (to, from, length): copies, and may write up to 15 bytes more. */
+function defineCopyLoosely(module: ModuleWriter): Call {
+  const signature = { params: [I32, I32, I32] };
+  return module.func(signature, ({ params }) => {
+    const [to, from, length] = params;
+    return when(
+      i32.gtS(get(length), i32.const(0)),
+      loop([
+        v128.store(get(to), v128.load(get(from))),
+        bump(to, 16),
+        bump(from, 16),
+        bump(length, -16),
+        brIf(0, i32.gtS(get(length), i32.const(0))),
+      ]),
+    );
+  });
+}
+
+/** (to, number below 2^14) -> behind it: writes a number, seven bits a byte. */
+function defineVarint(module: ModuleWriter): Call {
+  const signature = { params: [I32, I32], result: I32 };
+  return module.func(signature, ({ params }) => {
+    const [to, n] = params;
+    return [
+      when(i32.gtU(i32.const(128), get(n)), [
+        i32.store8(get(to), get(n)),
+        add(get(to), 1),
+        leave,
+      ]),
+      i32.store8(get(to), i32.or(get(n), i32.const(128))),
+      i32.store8(get(to), i32.shrU(get(n), i32.const(7)), 1),
+      add(get(to), 2),
+    ];
+  });
+}
+
+/**
+ * (group, to, key with value, old value, its length or ABSENT) -> behind it: writes an
+ * entry of the log.
+ */
+function defineEntry(module: ModuleWriter): Call {
+  const copy = defineCopyLoosely(module), varint = defineVarint(module);
+  const signature = { params: [I32, I32, I32, I32, I32], result: I32 };
+  return module.func(signature, ({ params, locals }) => {
+    const [group, to, key, old, oldLength] = params;
+    const [length, hasOld] = locals(I32, 2);
+    const move = (bytes: Code): Code => set(to, i32.add(get(to), bytes));
+    const flags = i32.or(
+      i32.mul(get(hasOld), i32.const(ENTRY_HAS_OLD)),
+      i32.const(ENTRY_HAS_NEW),
+    );
+    return [
+      set(length, word(get(key), EDIT_KEY_BYTES)),
+      set(hasOld, i32.ne(get(oldLength), i32.const(ABSENT))),
+      i32.store8(get(to), flags),
+      copy32(add(get(to), 1), get(key)),
+      move(add(word(get(group), EDITS_KEY_BYTES), 1)),
+      set(to, varint(get(to), get(length))),
+      when(get(hasOld), set(to, varint(get(to), get(oldLength)))),
+      copy(get(to), add(get(key), EDIT_KEY_BYTES + 4), get(length)),
+      move(get(length)),
+      when(get(hasOld), [
+        copy(get(to), get(old), get(oldLength)),
+        move(get(oldLength)),
+      ]),
+      get(to),
     ];
   });
 }
@@ -329,20 +402,24 @@ interface Parts {
   readonly seek: Call;
   readonly mark: Call;
   readonly copyWords: Call;
+  readonly writeEntry: Call;
 }
 
-/** (page, key with value, depth, cell of the root's hash): STOP or CHANGED. */
+/**
+ * (group, page, key with value, depth, cell of the root's hash, where the log goes on):
+ * where it goes on after that, or STOP.
+ */
 function defineInsert(
   module: ModuleWriter,
   family: Family,
-  { seek, mark, copyWords }: Parts,
+  { seek, mark, copyWords, writeEntry }: Parts,
 ): Call {
   const room = defineRoom(module), allocate = defineAllocate(module);
   const writeTerminal = defineWriteTerminal(module, copyWords);
   const takePlace = defineTakePlace(module);
-  const signature = { params: [I32, I32, I32, I32], result: I32 };
+  const signature = { params: [I32, I32, I32, I32, I32, I32], result: I32 };
   return module.func(signature, ({ params, locals }) => {
-    const [f, key, depth, home] = params;
+    const [group, f, key, depth, home, log] = params;
     const [n, at, meta, heap, join, terminal, bit] = locals(I32, 7);
     const bytes = padded(word(get(key), EDIT_KEY_BYTES));
     const kind = i32.and(get(meta), i32.const(KINDS));
@@ -370,20 +447,29 @@ function defineInsert(
       i32.store16(get(at), select(get(n), get(terminal), get(bit)), 2),
       i32.store16(get(at), select(get(terminal), get(n), get(bit)), 4),
       mark(get(f), get(join)),
-      i32.const(CHANGED),
+      writeEntry(
+        get(group),
+        get(log),
+        get(key),
+        i32.const(0),
+        i32.const(ABSENT),
+      ),
     ];
   });
 }
 
-/** (page, terminal, key with value, where the old value goes): what it comes to. */
+/**
+ * (group, page, terminal, key with value, where the log goes on): where it goes on after
+ * that, or STOP.
+ */
 function defineUpdate(
   module: ModuleWriter,
-  { mark, copyWords }: Parts,
+  { mark, copyWords, writeEntry }: Parts,
 ): Call {
   const isEqual = defineIsEqual(module);
-  const signature = { params: [I32, I32, I32, I32], result: I32 };
+  const signature = { params: [I32, I32, I32, I32, I32], result: I32 };
   return module.func(signature, ({ params, locals }) => {
-    const [f, n, key, out] = params;
+    const [group, f, n, key, log] = params;
     const [at, old, length, bytes, stored] = locals(I32, 5);
     const value = add(get(key), EDIT_KEY_BYTES + 4);
     return [
@@ -394,40 +480,36 @@ function defineUpdate(
       set(stored, add(i32.add(get(f), half(get(at), 2)), EDIT_KEY_BYTES)),
       when(
         i32.eq(get(old), get(length)),
-        when(isEqual(get(stored), value, get(bytes)), [
-          i32.store(get(out), i32.const(OLD_SAME)),
-          i32.const(SAME),
-          leave,
-        ]),
+        when(isEqual(get(stored), value, get(bytes)), [get(log), leave]),
       ),
-      // So what goes out is never more than came in, and the two halves are alike.
+      // So an entry is less than twice as long as what came in.
       when(i32.ne(padded(get(old)), get(bytes)), [i32.const(STOP), leave]),
-      i32.store(get(out), get(old)),
-      copyWords(add(get(out), 4), get(stored), get(bytes)),
+      writeEntry(get(group), get(log), get(key), get(stored), get(old)),
       copyWords(get(stored), value, get(bytes)),
       i32.store16(get(at), get(length), 4),
       mark(get(f), get(n)),
-      i32.const(CHANGED),
     ];
   });
 }
 
 /**
- * (page, key with value, depth of the join above, cell of the root's hash, where the old
- * value goes): gives a key its value, unless that is not simple.
+ * (group, page, key with value, depth of the join above, cell of the root's hash, where
+ * the log goes on): gives a key its value, unless that is not simple. Where the log goes
+ * on after that: where it did, if the key has its value, and STOP if it is left.
  */
 function defineSet(module: ModuleWriter, family: Family): Call {
   const parts: Parts = {
     seek: defineSeek(module),
     mark: defineMark(module),
     copyWords: defineCopyWords(module),
+    writeEntry: defineEntry(module),
   };
   const part = definePart(module);
   const insert = defineInsert(module, family, parts);
   const update = defineUpdate(module, parts);
-  const signature = { params: [I32, I32, I32, I32, I32], result: I32 };
+  const signature = { params: [I32, I32, I32, I32, I32, I32], result: I32 };
   return module.func(signature, ({ params, locals }) => {
-    const [f, key, above, home, out] = params;
+    const [group, f, key, above, home, log] = params;
     const [n, at, depth] = locals(I32, 3);
     const stop: Code = [i32.const(STOP), leave];
     const kind = i32.and(half(get(at)), i32.const(KINDS | OVERFLOW));
@@ -437,12 +519,11 @@ function defineSet(module: ModuleWriter, family: Family): Call {
       when(i32.ne(kind, i32.const(TERMINAL << KIND_SHIFT)), stop),
       set(depth, part(get(key), i32.add(get(f), half(get(at), 2)))),
       when(i32.ltS(get(depth), i32.const(0)), [
-        update(get(f), get(n), get(key), get(out)),
+        update(get(group), get(f), get(n), get(key), get(log)),
         leave,
       ]),
       when(i32.leS(get(depth), get(above)), stop),
-      i32.store(get(out), i32.const(OLD_ABSENT)),
-      insert(get(f), get(key), get(depth), get(home)),
+      insert(get(group), get(f), get(key), get(depth), get(home), get(log)),
     ];
   });
 }
@@ -486,7 +567,7 @@ function defineBegin(module: ModuleWriter): Call {
   });
 }
 
-/** (item, group, where old values go) -> where the next ones go. */
+/** (item, group, where the log goes on) -> where it goes on after that. */
 function defineItem(
   module: ModuleWriter,
   family: Family,
@@ -496,34 +577,34 @@ function defineItem(
   const rootDepth = defineRootDepth(module);
   const signature = { params: [I32, I32, I32], result: I32 };
   return module.func(signature, ({ params, locals }) => {
-    const [item, group, out] = params;
-    const [f, key, done, changed, result] = locals(I32, 5);
-    const old = word(get(out), 0);
-    const step = (length: Code): Code => add(padded(length), 4);
-    const oldStep = select(i32.const(4), step(old), i32.ltS(old, i32.const(0)));
-    const keyStep = step(word(get(key), EDIT_KEY_BYTES));
+    const [item, group, log] = params;
+    const [f, key, done, changed, next] = locals(I32, 5);
+    const keyStep = add(
+      padded(word(get(key), EDIT_KEY_BYTES)),
+      EDIT_KEY_BYTES + 4,
+    );
     return [
       set(f, begin(get(item), get(group))),
-      i32.store(get(item), get(out), ITEM_OLD),
       set(key, word(get(item), ITEM_KEYS)),
       when(
         i32.eq(rootDepth(get(f)), word(get(item), ITEM_ROOT)),
         loop([
           set(
-            result,
+            next,
             setKey(
+              get(group),
               get(f),
               get(key),
               word(get(item), ITEM_ABOVE),
               word(get(item), ITEM_HOME),
-              get(out),
+              get(log),
             ),
           ),
-          when(get(result), [
+          when(get(next), [
             bump(done, 1),
-            when(i32.eq(get(result), i32.const(CHANGED)), bump(changed, 1)),
-            set(out, i32.add(get(out), oldStep)),
-            set(key, add(i32.add(get(key), keyStep), EDIT_KEY_BYTES)),
+            when(i32.ne(get(next), get(log)), bump(changed, 1)),
+            set(log, get(next)),
+            set(key, i32.add(get(key), keyStep)),
             brIf(1, i32.gtU(word(get(item), ITEM_COUNT), get(done))),
           ]),
         ]),
@@ -532,7 +613,7 @@ function defineItem(
       i32.store(get(item), get(changed), ITEM_CHANGED),
       i32.store(get(item), rootDepth(get(f)), ITEM_ROOT),
       when(get(changed), hashPage(get(f))),
-      get(out),
+      get(log),
     ];
   });
 }
@@ -546,7 +627,7 @@ export function defineEdits(
   const edit = defineItem(module, family, hashPage);
   const signature = { params: [I32, I32, I32], name: KERNEL_EDITS };
   module.func(signature, ({ params, locals }) => {
-    const list = params[0], [group, item, end, out] = locals(I32, 4);
+    const list = params[0], [group, item, end, log] = locals(I32, 4);
     return [
       set(group, word(get(list), 0)),
       start(),
@@ -561,15 +642,16 @@ export function defineEdits(
           ),
         ),
       ),
-      set(out, add(get(group), EDITS_OLD_AT)),
+      set(log, add(get(group), EDITS_LOG_AT)),
       when(
         i32.gtU(get(end), get(item)),
         loop([
-          set(out, edit(get(item), get(group), get(out))),
+          set(log, edit(get(item), get(group), get(log))),
           bump(item, EDITS_ITEM_BYTES),
           brIf(0, i32.gtU(get(end), get(item))),
         ]),
       ),
+      i32.store(get(group), get(log), EDITS_LOG_END),
       finish(get(list)),
     ];
   });

@@ -102,23 +102,29 @@ export const MAILBOX_AT: number = SECOND_AT + INSTANCE_BYTES;
 /** Bytes that a hasher needs of the pool, from an offset that 16 divides. */
 export const RESERVED_BYTES: number = MAILBOX_AT + 128;
 
-// A group of edits of pages: a header, items, then keys with new values, then what the
-// kernel says of old ones. All fields are words.
+// A group of edits of pages: a header, items, then keys with new values, then entries
+// for the log. All fields are words.
 /** Bytes of a group. */
 export const EDITS_BYTES = 1 << 14;
-/** Header: items, id of the version being made (low, high), bytes of a page. */
+/** Header: items, id of the version being made (low, high), bytes of a page and a key. */
 export const EDITS_COUNT = 0;
 export const EDITS_BIRTH = 4;
 export const EDITS_PAGE_BYTES = 12;
+export const EDITS_KEY_BYTES = 16;
+/** Afterwards: where the log's entries end. */
+export const EDITS_LOG_END = 20;
 /** Items of a group, at most, and where they begin. */
 export const EDITS_ITEMS_MAX = 16;
 export const EDITS_ITEMS_AT = 64;
 export const EDITS_ITEM_BYTES = 64;
-/** Keys with values, as far as the middle. */
+/** Keys with values. */
 export const EDITS_KEYS_AT: number = EDITS_ITEMS_AT +
   EDITS_ITEMS_MAX * EDITS_ITEM_BYTES;
-/** Old values. */
-export const EDITS_OLD_AT: number = EDITS_BYTES / 2 + EDITS_KEYS_AT / 2;
+/** Bytes that copying may write past the last entry. */
+const SPARE = 16;
+/** The log's entries, as a record has them: with old values, less than twice as long. */
+export const EDITS_LOG_AT: number = EDITS_KEYS_AT +
+  (((EDITS_BYTES - EDITS_KEYS_AT - SPARE) / 3) & ~15);
 
 /** Fields of an item. The page as it is, and where the changed copy goes. */
 export const ITEM_FROM = 0;
@@ -131,17 +137,18 @@ export const ITEM_ROOT = 16;
 /** First key, and how many. */
 export const ITEM_KEYS = 20;
 export const ITEM_COUNT = 24;
-/** Afterwards: keys done, keys changed, the page's frame, first of the old values. */
+/** Afterwards: keys done, keys changed, the page's frame. */
 export const ITEM_DONE = 28;
 export const ITEM_CHANGED = 32;
 export const ITEM_FRAME = 36;
-export const ITEM_OLD = 40;
 /** Number of the page as it is, and id of the version that made it (low, high). */
-export const ITEM_PAGE = 44;
-export const ITEM_BIRTH = 48;
+export const ITEM_PAGE = 40;
+export const ITEM_BIRTH = 44;
 
 /** Bytes of a key, padded. */
 export const EDIT_KEY_BYTES = 32;
-/** Instead of the length of an old value: there was none, or it is the new one. */
-export const OLD_ABSENT = -1;
-export const OLD_SAME = -2;
+/** Longest value that is edited like this, in bytes: its length takes two in the log. */
+export const EDIT_VALUE_BYTES_MAX = 1024;
+/** Flags of a log entry: it has a new value, it has an old one. */
+export const ENTRY_HAS_NEW = 1;
+export const ENTRY_HAS_OLD = 2;

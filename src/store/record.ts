@@ -7,6 +7,10 @@
 
 import { xxh64 } from "../hash/xxh64.ts";
 import { CorruptError } from "../errors.ts";
+import {
+  ENTRY_HAS_NEW as HAS_NEW,
+  ENTRY_HAS_OLD as HAS_OLD,
+} from "../hash/kernel_layout.ts";
 import { Changes } from "../changes.ts";
 import type { KeyRule } from "../tree/keys.ts";
 import { VALUE_BYTES_MAX } from "../tree/layout.ts";
@@ -25,8 +29,6 @@ export const ROLLBACK = 2;
 
 /** First byte of a batch; an entry's first byte is below it. */
 const BATCH = 0x80;
-const HAS_NEW = 1;
-const HAS_OLD = 2;
 /** Written for the position of the record itself; 0 is the history's bottom. */
 const OWN_RECORD = 1;
 

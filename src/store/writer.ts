@@ -8,7 +8,6 @@ import type { Scheme } from "@stemma/verify";
 import type { BatchHasher } from "../hash/ops.ts";
 import type { SecondThread } from "../hash/threads.ts";
 import type { Changes } from "../changes.ts";
-import { OLD_ABSENT, OLD_SAME } from "../hash/kernel_layout.ts";
 import { type Stored, TreeEdit } from "../tree/edit.ts";
 import { EndEdits, type EndHost } from "../tree/ends.ts";
 import { HashingPass } from "../tree/hashing.ts";
@@ -240,19 +239,9 @@ export class Writer implements EndHost {
     closed.length = 0;
   }
 
-  edited(i: number, old: number): void {
-    const { u8, u32 } = this.#pool.pages, length = u32[old >> 2] | 0;
-    if (length === OLD_SAME) return;
-    this.#changed++;
-    if (this.#payload === undefined) return;
-    this.#entry = this.#order[i];
-    if (length === OLD_ABSENT) return this.#note(ABSENT);
-    const slice = this.#old;
-    slice.bytes = u8;
-    slice.words = u32;
-    slice.at = old + 4;
-    slice.length = length;
-    this.#note(slice);
+  edited(changed: number, from: number, to: number): void {
+    this.#changed += changed;
+    this.#payload?.tail.bytes(this.#pool.pages.u8, from, to - from);
   }
 
   left(i: number): void {

@@ -7,14 +7,17 @@
 
 import {
   EDIT_KEY_BYTES,
+  EDIT_VALUE_BYTES_MAX,
   EDITS_BIRTH,
   EDITS_BYTES,
   EDITS_COUNT,
   EDITS_ITEM_BYTES,
   EDITS_ITEMS_AT,
   EDITS_ITEMS_MAX,
+  EDITS_KEY_BYTES,
   EDITS_KEYS_AT,
-  EDITS_OLD_AT,
+  EDITS_LOG_AT,
+  EDITS_LOG_END,
   EDITS_PAGE_BYTES,
   ITEM_ABOVE,
   ITEM_BIRTH,
@@ -25,7 +28,6 @@ import {
   ITEM_FROM,
   ITEM_HOME,
   ITEM_KEYS,
-  ITEM_OLD,
   ITEM_PAGE,
   ITEM_ROOT,
   ITEM_TO,
@@ -40,8 +42,6 @@ import type { End, PathSeeker } from "./seek.ts";
 
 /** Words of a key. */
 const KEY_WORDS = EDIT_KEY_BYTES / 4;
-/** Longer values are left to `TreeEdit`, in bytes. */
-const VALUE_BYTES_MAX = 1024;
 
 /** Edits groups of pages while others are put together: `SecondThread`. */
 export interface LaterEdits {
@@ -51,17 +51,17 @@ export interface LaterEdits {
   finish(ticket: number): void;
 }
 
-/** Told of every key that a page was left to the kernel with. */
+/** Told what became of the keys that pages were left to the kernel with. */
 export interface EndHost extends EditHost {
   /**
-   * A key of the changes has been seen to.
+   * Keys have got their values.
    *
-   * @param i Its place in the order.
-   * @param old Offset of the length of the old value and the value behind it, or one
-   *   of the codes instead of a length.
+   * @param changed How many had another one, or none.
+   * @param from Offset of their entries for the log.
+   * @param to Where these end.
    */
-  edited(i: number, old: number): void;
-  /** A key of the changes has not been seen to. */
+  edited(changed: number, from: number, to: number): void;
+  /** A key of the changes, by its place in the order, has not been seen to. */
   left(i: number): void;
 }
 
@@ -115,7 +115,7 @@ export class EndEdits {
     this.#groups = groups;
     this.#later = later;
     this.#valueBytesMax = Math.min(
-      VALUE_BYTES_MAX,
+      EDIT_VALUE_BYTES_MAX,
       inlineBytesMax(pool.pageBytes) - EDIT_KEY_BYTES,
     );
     this.#items = Array.from(
@@ -147,7 +147,7 @@ export class EndEdits {
     if (end === undefined) return 0;
     const { words } = changes;
     if (this.#count === 0) this.#startGroup();
-    const keys = this.#keysEnd, top = this.#groupAt() + EDITS_OLD_AT;
+    const keys = this.#keysEnd, top = this.#groupAt() + EDITS_LOG_AT;
     let j = i, last = at;
     for (; j < order.length; j++) {
       const entry = order[j], next = changes.keyAt(entry);
@@ -220,6 +220,7 @@ export class EndEdits {
     u32[i + (EDITS_BIRTH >> 2)] = this.#birth >>> 0;
     u32[i + (EDITS_BIRTH >> 2) + 1] = Math.floor(this.#birth / 2 ** 32);
     u32[i + (EDITS_PAGE_BYTES >> 2)] = this.#pool.pageBytes;
+    u32[i + (EDITS_KEY_BYTES >> 2)] = this.#pool.pages.rule.fixedBytes;
     this.#keysEnd = this.#groupAt() + EDITS_KEYS_AT;
   }
 
@@ -269,12 +270,16 @@ export class EndEdits {
   #settleGroup(group: number): void {
     const at = this.#at + group * EDITS_BYTES;
     const { u32 } = this.#pool.pages, count = u32[at + EDITS_COUNT >> 2];
+    let changed = 0;
     for (let k = 0; k < count; k++) {
       const item = at + EDITS_ITEMS_AT + k * EDITS_ITEM_BYTES;
       const place = this.#items[group * EDITS_ITEMS_MAX + k];
       this.#hang(item, place);
-      this.#tell(item, place.first);
+      this.#tellLeft(item, place.first);
+      changed += u32[item + ITEM_CHANGED >> 2];
     }
+    const end = u32[at + EDITS_LOG_END >> 2];
+    this.#host.edited(changed, at + EDITS_LOG_AT, end);
   }
 
   /** Hangs a page into the tree, if it is another one now. */
@@ -303,20 +308,14 @@ export class EndEdits {
     pages.swizzle(above, entry, frame);
   }
 
-  /** Tells what has become of the keys. */
-  #tell(item: number, first: number): void {
-    const { u32 } = this.#pool.pages, i = item >> 2;
-    const count = u32[i + (ITEM_COUNT >> 2)];
-    const done = u32[i + (ITEM_DONE >> 2)];
-    let old = u32[i + (ITEM_OLD >> 2)];
-    for (let k = 0; k < done; k++) {
-      this.#host.edited(first + k, old);
-      const length = u32[old >> 2] | 0;
-      old += 4 + (length < 0 ? 0 : align4(length));
+  /** Tells which keys have not been seen to. */
+  #tellLeft(item: number, first: number): void {
+    const { u32 } = this.#pool.pages, count = u32[item + ITEM_COUNT >> 2];
+    for (let k = u32[item + ITEM_DONE >> 2]; k < count; k++) {
+      this.#host.left(first + k);
     }
-    for (let k = done; k < count; k++) this.#host.left(first + k);
   }
 }
 
 /** Room for the longest key with its value. */
-const KEY_BYTES_MAX = EDIT_KEY_BYTES + 4 + VALUE_BYTES_MAX;
+const KEY_BYTES_MAX = EDIT_KEY_BYTES + 4 + EDIT_VALUE_BYTES_MAX;

@@ -543,7 +543,7 @@ function defineRootDepth(module: ModuleWriter): Call {
 
 /** (item, group) -> the page to change: a copy, or the page itself if it is the version's. */
 function defineBegin(module: ModuleWriter): Call {
-  const signature = { params: [I32, I32], result: I32 };
+  const signature = { params: [I32, I32] };
   return module.func(signature, ({ params, locals }) => {
     const [item, group] = params, [f, from] = locals(I32, 2);
     const isOwn = i32.and(
@@ -562,7 +562,6 @@ function defineBegin(module: ModuleWriter): Call {
         memoryCopy(get(f), get(from), word(get(group), EDITS_PAGE_BYTES)),
       ),
       i32.store(get(item), get(f), ITEM_FRAME),
-      get(f),
     ];
   });
 }
@@ -573,7 +572,7 @@ function defineItem(
   family: Family,
   hashPage: Call,
 ): Call {
-  const begin = defineBegin(module), setKey = defineSet(module, family);
+  const setKey = defineSet(module, family);
   const rootDepth = defineRootDepth(module);
   const signature = { params: [I32, I32, I32], result: I32 };
   return module.func(signature, ({ params, locals }) => {
@@ -584,7 +583,7 @@ function defineItem(
       EDIT_KEY_BYTES + 4,
     );
     return [
-      set(f, begin(get(item), get(group))),
+      set(f, word(get(item), ITEM_FRAME)),
       set(key, word(get(item), ITEM_KEYS)),
       when(
         i32.eq(rootDepth(get(f)), word(get(item), ITEM_ROOT)),
@@ -624,7 +623,8 @@ export function defineEdits(
   { start, hashPage, finish }: PageKernels,
   family: Family,
 ): void {
-  const edit = defineItem(module, family, hashPage);
+  const edit = defineItem(module, family, hashPage),
+    begin = defineBegin(module);
   const signature = { params: [I32, I32, I32], name: KERNEL_EDITS };
   module.func(signature, ({ params, locals }) => {
     const list = params[0], [group, item, end, log] = locals(I32, 4);
@@ -643,6 +643,15 @@ export function defineEdits(
         ),
       ),
       set(log, add(get(group), EDITS_LOG_AT)),
+      when(
+        i32.gtU(get(end), get(item)),
+        loop([
+          begin(get(item), get(group)),
+          bump(item, EDITS_ITEM_BYTES),
+          brIf(0, i32.gtU(get(end), get(item))),
+        ]),
+      ),
+      set(item, add(get(group), EDITS_ITEMS_AT)),
       when(
         i32.gtU(get(end), get(item)),
         loop([

@@ -41,6 +41,8 @@ const SHARED_CHANGES_MIN = 256;
 
 /** Keys that may be left by the kernel before they are seen to. */
 const LEFT_MAX = 256;
+/** Changes that are read ahead together: pages push out more than these soon. */
+const AHEAD_CHANGES = 64;
 /** Changes from which on pages are looked for that the kernel can edit. */
 const ENDS_CHANGES_MIN = 32;
 
@@ -194,7 +196,11 @@ export class Writer implements EndHost {
     this.#changed = 0;
     left.length = 0;
     ends.start(this.#version.id);
-    for (let i = 0; i < order.length;) {
+    for (let i = 0, ahead = 0; i < order.length;) {
+      if (i >= ahead) {
+        ahead = Math.min(i + AHEAD_CHANGES, order.length);
+        changes.readAhead(i, ahead);
+      }
       if (pool.pinned > this.#partFrames) {
         this.#settle(ends);
         this.#nextPart();

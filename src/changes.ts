@@ -72,7 +72,7 @@ export class Changes {
       this.#entries[entry * ENTRY_WORDS + KEY_WORD] = this.#length >> 2;
       this.#entries[entry * ENTRY_WORDS + KEY_BYTES] = key.length;
       this.#length += align4(key.length);
-      if (4 * this.#count > this.#index.length) this.#growIndex();
+      if (2 * this.#count > this.#index.length) this.#growIndex();
     }
     this.#setValue(entry, value);
   }

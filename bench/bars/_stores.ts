@@ -1,5 +1,6 @@
 // Stores to measure bars on: each state is built once and then copied, as files.
 
+import { hugePages } from "../../backends/huge_pages.ts";
 import type { OpenOptions } from "../../mod.ts";
 import { collectGarbage, copyFolder, settleDisk } from "../measure.ts";
 import { StemmaSubject } from "../peers/stemma.ts";
@@ -68,6 +69,10 @@ class CopiedStore extends StemmaSubject {
   }
 }
 
+/** A store that has long been in use has all of its memory. */
+const allMemory = (memory: ArrayBufferLike): boolean =>
+  hugePages(memory, { populate: true });
+
 /**
  * Opens a copy of the store with a workload's state, built when first asked for; of
  * age, if it is that of {@linkcode writes}.
@@ -79,9 +84,10 @@ export async function openLoaded(
   context: BarContext,
   capacity: number,
   work: Workload,
-  options: OpenOptions,
+  openOptions: OpenOptions,
   isLast = false,
 ): Promise<StemmaSubject> {
+  const options = { prepareMemory: allMemory, ...openOptions };
   const name = `${work.name}-${options.scheme}-${capacity}`;
   const template = `${context.directory}/${name}`;
   if (!await Deno.stat(template).then(() => true, () => false)) {

@@ -192,12 +192,17 @@ export class Checkpoints {
     writer.writeMoved(moved);
   }
 
-  /** Cuts what nobody uses off the ends of both files. */
+  /**
+   * Cuts what nobody uses off the ends of both files; of the log there stays as much as
+   * was written from checkpoint to checkpoint.
+   */
   shrink(): void {
     const { space, file } = this.#parts;
     space.trim();
     file.shrink(space.pageCount);
-    const size = this.#segments.trim();
+    const { logPosition } = this.#newer, { bytes } = this.#segments;
+    const written = logPosition - (this.#older?.logPosition ?? logPosition);
+    const size = this.#segments.trim(Math.ceil(written / bytes));
     if (this.#log.size() > size) this.#log.truncate(size);
   }
 

@@ -92,9 +92,16 @@ export class Segments {
     this.#free.sort((a, b) => b - a);
   }
 
-  /** Cuts unused segments off the end of the file; returns its new size. */
-  trim(): number {
-    while (this.#free.length > 0 && this.#free[0] === this.#count - 1) {
+  /**
+   * Cuts unused segments off the end of the file; returns its new size.
+   *
+   * @param keep Unused ones that stay, as they will be used again soon: what lies in
+   *   place already is written and flushed quicker than what makes the file longer.
+   */
+  trim(keep: number): number {
+    while (
+      this.#free.length > keep && this.#free[0] === this.#count - 1
+    ) {
       this.#free.shift();
       this.#count--;
     }

@@ -107,7 +107,10 @@ export class U32Table {
       if (at === 0) break;
       // The entry may move back only if its home does not lie behind the hole.
       if (steps(home(at), slot, mask) < steps(hole, slot, mask)) continue;
-      words.copyWithin(hole << shift, slot << shift, (slot + 1) << shift);
+      const to = hole << shift, from = slot << shift;
+      words[to] = at;
+      words[to + 1] = words[from + 1];
+      if (shift === 2) words[to + 2] = words[from + 2];
       hole = slot;
     }
     words[hole << shift] = 0;

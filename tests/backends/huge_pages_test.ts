@@ -38,6 +38,18 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "hugePages() has the system hand over a whole block when it is to",
+  ignore: setting() !== "madvise",
+  fn() {
+    const before = hugeBytes();
+    const memory = new WebAssembly.Memory({ initial: BLOCK_BYTES >> 16 });
+    assert(hugePages(memory.buffer, { populate: true }));
+    assert(hugeBytes() - before >= BLOCK_BYTES / 2, "nothing is there");
+    assert(new Uint8Array(memory.buffer).every((byte) => byte === 0));
+  },
+});
+
 Deno.test("hugePages() refuses a block too small for one", () => {
   assert(!hugePages(new ArrayBuffer(4096)));
 });

@@ -200,9 +200,11 @@ export class Checkpoints {
     const { space, file } = this.#parts;
     space.trim();
     file.shrink(space.pageCount);
-    const { logPosition } = this.#newer, { bytes } = this.#segments;
-    const written = logPosition - (this.#older?.logPosition ?? logPosition);
-    const size = this.#segments.trim(Math.ceil(written / bytes));
+    const { bytes } = this.#segments, to = this.#newer.logPosition;
+    const from = this.#older?.logPosition ?? to;
+    // It begins and ends within segments.
+    const written = to === from ? 0 : Math.ceil((to - from) / bytes) + 1;
+    const size = this.#segments.trim(written);
     if (this.#log.size() > size) this.#log.truncate(size);
   }
 

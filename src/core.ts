@@ -27,6 +27,8 @@ export class Core {
   isClosed = false;
   /** Memory of an ended session for the next one: fresh memory costs time. */
   #spare: Changes | undefined;
+  /** One of the sessions, over or not. */
+  #session: object | undefined;
   #prover: KeyProver | undefined;
   readonly #treeProver: TreeProver;
   /** The version that the prover of trees looks at. */
@@ -43,6 +45,14 @@ export class Core {
       ABSORB_BYTES_MAX,
       Math.max(1 << 16, frameCount * pageBytes / 16),
     );
+  }
+
+  /**
+   * Keeps the first session for as long as the store is open: when the garbage collector
+   * takes the last object of a class, V8 throws away what it has compiled for it.
+   */
+  keep(session: object): void {
+    this.#session ??= session;
   }
 
   /** An empty set of changes. */

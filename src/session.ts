@@ -43,7 +43,7 @@ export class Session {
   readonly #base: Version;
   #changes: Changes;
   /** Keys read, when there is to be a witness. */
-  readonly #reads: Changes | undefined;
+  #reads: Changes | undefined;
   /** All writes that were applied, for the witness. */
   #applied: Changes | undefined;
   #working: Version | undefined;
@@ -59,6 +59,7 @@ export class Session {
     this.#core = core;
     this.#base = base;
     this.#changes = core.takeChanges();
+    core.keep(this);
     if (options.witness) this.#reads = new Changes();
   }
 
@@ -169,15 +170,14 @@ export class Session {
     }
     this.#absorb();
     const version = this.#working!, base = this.#base;
-    const witness = this.#witness(version);
+    const witness = this.#witness(version), payload = this.#payload!;
     this.#working = undefined;
-    this.#isOpen = false;
-    this.#core.giveBack(this.#changes);
+    this.#end();
     this.#core.storage.versions.release(base);
     return new Prepared(
       this.#core,
       version,
-      this.#payload!,
+      payload,
       base.tree.hash.slice(),
       witness,
     );
@@ -186,17 +186,27 @@ export class Session {
   /** Drops the session and its writes. Calling it again does nothing. */
   discard(): void {
     if (!this.#isOpen) return;
-    this.#isOpen = false;
-    this.#core.giveBack(this.#changes);
+    const working = this.#working;
+    this.#end();
     if (this.#core.isClosed) return;
     const { versions } = this.#core.storage;
-    if (this.#working !== undefined) versions.release(this.#working);
+    if (working !== undefined) versions.release(working);
     versions.release(this.#base);
   }
 
   /** Same as {@linkcode discard}. */
   [Symbol.dispose](): void {
     this.discard();
+  }
+
+  /** Gives back what the session no longer needs. */
+  #end(): void {
+    this.#isOpen = false;
+    this.#core.giveBack(this.#changes);
+    this.#working = undefined;
+    this.#payload = undefined;
+    this.#reads = undefined;
+    this.#applied = undefined;
   }
 
   #write(key: Uint8Array, value: Uint8Array | undefined): void {

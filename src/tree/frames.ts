@@ -7,7 +7,7 @@
 
 import type { Counters } from "../metrics.ts";
 import { FreeFrames } from "./free_frames.ts";
-import { tableWords, U32Table } from "./u32_table.ts";
+import { U32Table } from "./u32_table.ts";
 
 /** No page's number. */
 export const NOBODY = -1;
@@ -44,14 +44,11 @@ export class Frames {
    * @param count Frames.
    * @param at Offset of the first.
    * @param pageBytes Size of each, a power of two.
-   * @param memory Zeros for {@linkcode stateBytes}, to keep there what is known of each:
-   *   next to the frames it shares their huge pages, where the system has such.
    */
   constructor(
     count: number,
     at: number,
     pageBytes: number,
-    memory: Uint8Array,
     counters: Counters,
   ) {
     this.#counters = counters;
@@ -59,23 +56,12 @@ export class Frames {
     this.#at = at;
     this.#pageBytes = pageBytes;
     this.#shift = Math.log2(pageBytes);
-    const { buffer, byteOffset } = memory, slots = tableWords(count, 1);
-    const pages = byteOffset + 4 * slots, pins = pages + 4 * count;
-    this.#table = new U32Table(
-      count,
-      1,
-      new Uint32Array(buffer, byteOffset, slots),
-    );
-    this.#page = new Uint32Array(buffer, pages, count);
-    this.#pin = new Uint32Array(buffer, pins, count);
-    this.#state = new Uint8Array(buffer, pins + 4 * count, count);
+    this.#page = new Uint32Array(count);
+    this.#state = new Uint8Array(count);
+    this.#pin = new Uint32Array(count);
+    this.#table = new U32Table(count, 1);
     this.#free = new FreeFrames(count);
     this.#givenUp = new Uint32Array(1 << 29 - Math.clz32(count));
-  }
-
-  /** Bytes of memory that is kept of so many frames. */
-  static stateBytes(count: number): number {
-    return 4 * tableWords(count, 1) + 9 * count;
   }
 
   /** Frames that hold something. */

@@ -112,9 +112,8 @@ export class PagePool {
     this.reservedAt = 1024;
     this.listAt = this.reservedAt + (options.reservedBytes + 63 & ~63);
     this.stagingAt = this.listAt + this.listBytes;
-    const statesAt = this.stagingAt + options.stagingBytes + 63 & ~63;
-    const stateBytes = Frames.stateBytes(this.frameCount);
-    const framesAt = statesAt + stateBytes + pageBytes - 1 & -pageBytes;
+    const framesAt = this.stagingAt + options.stagingBytes + pageBytes - 1 &
+      -pageBytes;
     this.scratchAt = framesAt;
     this.framesAt = framesAt + pageBytes;
     // Behind the last frame lies what reading a key past its end may touch.
@@ -135,7 +134,6 @@ export class PagePool {
       this.frameCount,
       this.framesAt,
       pageBytes,
-      new Uint8Array(this.buffer, statesAt, stateBytes),
       this.counters,
     );
   }

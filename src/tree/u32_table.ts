@@ -24,13 +24,6 @@ const STEP = 17;
 /** Undoes a multiplication by `STEP`, modulo 2^32. */
 const STEP_INVERSE = 0xf0f0f0f1;
 
-/** Words of a table in which so many entries fit before it grows. */
-export function tableWords(expected: number, values: 1 | 2): number {
-  let slots = 16;
-  while (slots < 2 * expected) slots *= 2;
-  return slots << values;
-}
-
 /** A map from u32 keys (not 0) to one or two u32 values. */
 export class U32Table {
   #words: Uint32Array;
@@ -42,13 +35,13 @@ export class U32Table {
   /**
    * @param expected Entries that fit before the table grows.
    * @param values Values of an entry: 1 or 2.
-   * @param memory Zeros for {@linkcode tableWords} until the table grows.
    */
-  constructor(expected: number, values: 1 | 2, memory?: Uint32Array) {
-    const words = tableWords(expected, values);
+  constructor(expected: number, values: 1 | 2) {
+    let slots = 16;
+    while (slots < 2 * expected) slots *= 2;
     this.#shift = values;
-    this.#words = memory ?? new Uint32Array(words);
-    this.#mask = (words >> values) - 1;
+    this.#words = new Uint32Array(slots << values);
+    this.#mask = slots - 1;
   }
 
   /** Entries in the table. */

@@ -359,14 +359,16 @@ export class Pages {
   heaviestEnd(f: number, min: number): number {
     const u16 = this.u16, order = this.#order, weights = this.#weights;
     const root = this.root(f), max = this.weight(f) - min;
-    let count = 0, best = NONE, most = 0;
+    let count = 0, best = NONE, most = 0, leads = false;
     order[count++] = root;
     for (let k = 0; k < count; k++) {
-      const i = metaAt(f, order[k]);
-      if (u16[i] >> KIND_SHIFT !== JOIN) continue;
+      const i = metaAt(f, order[k]), kind = u16[i] >> KIND_SHIFT;
+      if (kind === CHILD) leads = true;
+      if (kind !== JOIN) continue;
       order[count++] = u16[i + 1];
       order[count++] = u16[i + 2];
     }
+    if (!leads) return NONE;
     // A page below counts as more than there is room for.
     while (count > 0) {
       const n = order[--count], i = metaAt(f, n), kind = u16[i] >> KIND_SHIFT;
@@ -380,7 +382,7 @@ export class Pages {
         most = weight;
       }
     }
-    return weights[root] < this.pageBytes ? NONE : best;
+    return best;
   }
 
   /** Makes a join an entry for the page that all below it have been copied to. */

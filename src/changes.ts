@@ -97,9 +97,11 @@ export class Changes {
     let sum = 0;
     for (let i = from; i < to; i++) {
       const at = order[i] * ENTRY_WORDS;
-      const behind = entries[at + VALUE_BYTES] + 3 >> 2;
-      sum ^= words[entries[at + KEY_WORD]] ^
-        words[entries[at + VALUE_WORD] + behind];
+      const length = entries[at + VALUE_BYTES];
+      sum ^= words[entries[at + KEY_WORD]];
+      // Longer values are not among these words.
+      if (length > LARGE_BYTES) continue;
+      sum ^= words[entries[at + VALUE_WORD] + (length + 3 >> 2)];
     }
     this.#ahead = sum;
   }

@@ -203,8 +203,8 @@ export class Checkpoints {
     const { bytes } = this.#segments, to = this.#newer.logPosition;
     const from = this.#older?.logPosition ?? to;
     // It begins and ends within segments.
-    const written = to === from ? 0 : Math.ceil((to - from) / bytes) + 1;
-    const size = this.#segments.trim(written);
+    const keep = to === from ? 0 : Math.ceil((to - from) / bytes) + 1;
+    const size = this.#segments.trim(keep);
     if (this.#log.size() > size) this.#log.truncate(size);
   }
 

@@ -29,6 +29,9 @@ export interface BarContext {
   log(text: string): void;
 }
 
+/** What of a bar is measured together, in a process of its own. */
+export type BarPart = (context: BarContext) => Promise<Result[]>;
+
 /** Whether a result is good; `undefined` when not measured. */
 export function holds(
   { value, bound, atLeast }: Result,

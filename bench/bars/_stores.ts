@@ -1,12 +1,14 @@
 // Stores to measure bars on: each state is built once and then copied, as files.
 
 import { hugePages } from "../../backends/huge_pages.ts";
+import type { SchemeName } from "@stemma/verify";
 import type { OpenOptions } from "../../mod.ts";
 import { collectGarbage, copyFolder, settleDisk } from "../measure.ts";
 import { StemmaSubject } from "../peers/stemma.ts";
 import type { Subject } from "../subject.ts";
 import { type Batch, type Workload, workload } from "../workloads.ts";
 import type { BarContext } from "./_bar.ts";
+import { runStep } from "./process.ts";
 
 /** Writes of a commit in most bars. */
 export const WRITES = 20_000;
@@ -73,9 +75,38 @@ class CopiedStore extends StemmaSubject {
 const allMemory = (memory: ArrayBufferLike): boolean =>
   hugePages(memory, { populate: true });
 
+/** Options of a store to measure on. */
+export type StoreOptions = OpenOptions & { readonly scheme: SchemeName };
+
+function templateOf(
+  { directory }: BarContext,
+  work: Workload,
+  capacity: number,
+  scheme: SchemeName,
+): string {
+  return `${directory}/${work.name}-${scheme}-${capacity}`;
+}
+
+/** Makes the store that others are copies of; of age, if it is of {@linkcode writes}. */
+export async function build(
+  context: BarContext,
+  capacity: number,
+  scheme: SchemeName,
+  work: Workload = writes(context, capacity),
+): Promise<void> {
+  context.log(`loading 2^${capacity} keys, ${scheme}`);
+  const template = templateOf(context, work, capacity, scheme);
+  const building = `${template}.building`;
+  const subject = await StemmaSubject.open(building, { scheme });
+  await load(subject, work);
+  if (work.name === "randw") await age(context, subject, capacity);
+  await subject.close();
+  await Deno.rename(building, template);
+}
+
 /**
- * Opens a copy of the store with a workload's state, built when first asked for; of
- * age, if it is that of {@linkcode writes}.
+ * Opens a copy of the store with a workload's state, built when first asked for: the
+ * large ones of {@linkcode writes} in a process of their own.
  *
  * @param isLast Whether nobody needs the state after this: then it is no copy, so that
  *   the system need not keep both in memory.
@@ -84,24 +115,18 @@ export async function openLoaded(
   context: BarContext,
   capacity: number,
   work: Workload,
-  openOptions: OpenOptions,
+  storeOptions: StoreOptions,
   isLast = false,
 ): Promise<StemmaSubject> {
-  const options = { prepareMemory: allMemory, ...openOptions };
-  const name = `${work.name}-${options.scheme}-${capacity}`;
-  const template = `${context.directory}/${name}`;
+  const options = { prepareMemory: allMemory, ...storeOptions };
+  const { scheme } = options;
+  const template = templateOf(context, work, capacity, scheme);
   if (!await Deno.stat(template).then(() => true, () => false)) {
-    context.log(`loading 2^${capacity} keys, ${options.scheme}`);
-    const building = `${template}.building`;
-    const { scheme } = options;
-    const subject = await StemmaSubject.open(building, { scheme });
-    await load(subject, work);
-    if (work.name === "randw") await age(context, subject, capacity);
-    await subject.close();
-    await Deno.rename(building, template);
+    if (work.name === "randw") await runStep("load", context, capacity, scheme);
+    else await build(context, capacity, scheme, work);
   }
   if (isLast) return await StemmaSubject.open(template, options);
-  const copy = `${context.directory}/copy-${copies++}`;
+  const copy = `${context.directory}/copy-${copies++}-${Deno.pid}`;
   await copyFolder(template, copy);
   await settleDisk();
   return new CopiedStore(await StemmaSubject.open(copy, options), copy);

@@ -8,7 +8,7 @@ import { urkel } from "../peers/urkel.ts";
 import type { Peer, Subject } from "../subject.ts";
 import type { Batch } from "../workloads.ts";
 import { clock, median, rest } from "../measure.ts";
-import { type BarContext, large, type Result } from "./_bar.ts";
+import { type BarContext, type BarPart, large, type Result } from "./_bar.ts";
 import {
   age,
   load,
@@ -111,26 +111,32 @@ async function againstLevel(
   };
 }
 
-/** Bar 1. */
-export async function bar1(context: BarContext): Promise<Result[]> {
+/** Bar 1 at one size, if the peer is there. */
+async function againstPlain(
+  context: BarContext,
+  capacity: number,
+  bound: number,
+): Promise<Result[]> {
   const peer = await level();
-  if (typeof peer === "string") {
-    const what = "durable commits a second, against classic-level";
-    return [1, 0.7].map((bound, i) => ({
-      bar: 1,
-      what: `${what}, 2^${[large(context), 14][i]}`,
-      value: undefined,
-      bound,
-      atLeast: true,
-      unit: "x",
-      note: `classic-level ${peer}`,
-    }));
+  if (typeof peer !== "string") {
+    return [await againstLevel(context, peer, capacity, bound)];
   }
-  return [
-    await againstLevel(context, peer, large(context), 1),
-    await againstLevel(context, peer, 14, 0.7),
-  ];
+  return [{
+    bar: 1,
+    what: `durable commits a second, against classic-level, 2^${capacity}`,
+    value: undefined,
+    bound,
+    atLeast: true,
+    unit: "x",
+    note: `classic-level ${peer}`,
+  }];
 }
+
+/** Bar 1. */
+export const bar1: readonly BarPart[] = [
+  (context) => againstPlain(context, large(context), 1),
+  (context) => againstPlain(context, 14, 0.7),
+];
 
 /** Pages and time of commits at one size. */
 async function atSize(context: BarContext, capacity: number) {
@@ -156,8 +162,8 @@ async function atSize(context: BarContext, capacity: number) {
   };
 }
 
-/** Bar 2, by night only: it loads 2^24 keys. */
-export async function bar2(context: BarContext): Promise<Result[]> {
+/** At 2^24 keys, by night only. */
+async function atMany(context: BarContext): Promise<Result[]> {
   const most = context.isQuick ? 18 : 24;
   if (!context.isNightly) {
     return [{
@@ -204,6 +210,9 @@ export async function bar2(context: BarContext): Promise<Result[]> {
   ];
 }
 
+/** Bar 2. */
+export const bar2: readonly BarPart[] = [atMany];
+
 /** Bar 4 for one peer; it does fewer commits, as each takes it seconds. */
 async function againstTree(
   context: BarContext,
@@ -248,9 +257,7 @@ async function againstTree(
 }
 
 /** Bar 4. */
-export async function bar4(context: BarContext): Promise<Result[]> {
-  return [
-    await againstTree(context, mpt, "@ethereumjs/mpt", 50),
-    await againstTree(context, urkel, "urkel", 5),
-  ];
-}
+export const bar4: readonly BarPart[] = [
+  async (context) => [await againstTree(context, mpt, "@ethereumjs/mpt", 50)],
+  async (context) => [await againstTree(context, urkel, "urkel", 5)],
+];

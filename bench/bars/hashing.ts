@@ -1,12 +1,11 @@
 // Bars 3 and 8: what a commit costs besides its hashes, and what a second thread
 // gains. Kernel time is measured on as many hashes of the same kinds.
 
-import type { OpenOptions } from "../../mod.ts";
 import { schemeByName } from "@stemma/verify";
 import { HashRecord, KernelClock, recordHashes } from "../kernel_time.ts";
 import type { StemmaSubject } from "../peers/stemma.ts";
 import { clock, median } from "../measure.ts";
-import { type BarContext, large, type Result } from "./_bar.ts";
+import { type BarContext, type BarPart, large, type Result } from "./_bar.ts";
 import { openLoaded, take, warm, writes } from "./_stores.ts";
 
 const BLOCK = 5;
@@ -17,7 +16,7 @@ async function overKernels(
   context: BarContext,
   scheme: "nomt-blake3" | "eip7864-sha256",
   bound: number,
-): Promise<Result> {
+): Promise<Result[]> {
   const capacity = large(context);
   const work = writes(context, capacity);
   const store = await openLoaded(context, capacity, work, { scheme });
@@ -49,7 +48,7 @@ async function overKernels(
     each = (ms: number): string => (ms / commits).toFixed(1);
   const part = (name: "set" | "prepare" | "commit"): string =>
     `${name} ${each(store.times[name] - before[name])}`;
-  return {
+  return [{
     bar: 3,
     what: `commit without flush / kernels, ${scheme}, 2^${capacity}`,
     value: (total + last - flush) / kernel,
@@ -62,16 +61,14 @@ async function overKernels(
       }, ${part("commit")} with flush, last checkpoint ${each(last)}), ` +
       `kernels ${each(kernel)} for ${Math.round(hashes / commits)} hashes, ` +
       `flush ${each(flush)}`,
-  };
+  }];
 }
 
 /** Bar 3. */
-export async function bar3(context: BarContext): Promise<Result[]> {
-  return [
-    await overKernels(context, "eip7864-sha256", 2.2),
-    await overKernels(context, "nomt-blake3", 10),
-  ];
-}
+export const bar3: readonly BarPart[] = [
+  (context) => overKernels(context, "eip7864-sha256", 2.2),
+  (context) => overKernels(context, "nomt-blake3", 10),
+];
 
 /** Milliseconds of a block of commits, and of the hashing in it. */
 async function block(
@@ -86,11 +83,10 @@ async function block(
   return [total, record.milliseconds];
 }
 
-/** Bar 8. */
-export async function bar8(context: BarContext): Promise<Result[]> {
-  const capacity = large(context), scheme = "eip7864-sha256";
+async function twoThreads(context: BarContext): Promise<Result[]> {
+  const capacity = large(context), scheme = "eip7864-sha256" as const;
   const work = writes(context, capacity);
-  const two: OpenOptions & { threads: number } = { scheme, threads: 2 };
+  const two = { scheme, threads: 2 } as const;
   const stores = [
     await openLoaded(context, capacity, work, { scheme }),
     await openLoaded(context, capacity, work, two),
@@ -131,3 +127,6 @@ export async function bar8(context: BarContext): Promise<Result[]> {
     }),
   );
 }
+
+/** Bar 8. */
+export const bar8: readonly BarPart[] = [twoThreads];

@@ -2,25 +2,11 @@
 
 import type { BarContext, Result } from "./_bar.ts";
 import { holds } from "./_bar.ts";
-import { bar1, bar2, bar4 } from "./commits.ts";
-import { bar3, bar8 } from "./hashing.ts";
-import { bar7 } from "./jam.ts";
-import { bar6 } from "./proofs.ts";
-import { bar5 } from "./reads.ts";
+import { runStep } from "./process.ts";
+import { BARS } from "./steps.ts";
 
 export type { BarContext, Result } from "./_bar.ts";
 export { holds } from "./_bar.ts";
-
-const BARS: readonly [number, (context: BarContext) => Promise<Result[]>][] = [
-  [1, bar1],
-  [2, bar2],
-  [3, bar3],
-  [4, bar4],
-  [5, bar5],
-  [6, bar6],
-  [7, bar7],
-  [8, bar8],
-];
 
 /** Measures bars one after another; all of them unless some are named. */
 export async function measureBars(
@@ -29,11 +15,12 @@ export async function measureBars(
   each: (result: Result) => void,
 ): Promise<Result[]> {
   const results: Result[] = [];
-  for (const [number, measure] of BARS) {
-    if (only.length > 0 && !only.includes(number)) continue;
-    for (const result of await measure(context)) {
-      results.push(result);
-      each(result);
+  for (const [bar, parts] of BARS) {
+    if (only.length > 0 && !only.includes(bar)) continue;
+    for (const part of parts.keys()) {
+      const more = await runStep<Result[]>("bar", context, bar, part);
+      results.push(...more);
+      more.forEach(each);
     }
   }
   return results;

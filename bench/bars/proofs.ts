@@ -6,12 +6,12 @@ import { nomtScheme } from "../../verify/_nomt.ts";
 import type { StemmaSubject } from "../peers/stemma.ts";
 import { random, spreadKey } from "../random.ts";
 import { clock, collectGarbage, median } from "../measure.ts";
-import { type BarContext, large, type Result } from "./_bar.ts";
+import { type BarContext, type BarPart, large, type Result } from "./_bar.ts";
 import { openLoaded, take, warm, writes } from "./_stores.ts";
 
 const SCHEME = "nomt-blake3";
-/** Other families, whose witnesses are made in another way. */
-const OTHERS = ["eip7864-sha256", "eip8297-blake3"] as const;
+/** Families whose witnesses are made in different ways. */
+type WitnessScheme = typeof SCHEME | "eip7864-sha256" | "eip8297-blake3";
 const PROOFS = 10_000;
 const VERIFIED = 1_000;
 const PASSES = 15;
@@ -126,12 +126,14 @@ async function sizes(
 /** What a witness adds to a commit. */
 async function witnesses(
   context: BarContext,
-  store: StemmaSubject,
-): Promise<Result> {
-  const capacity = large(context);
-  const iterations = writes(context, capacity).iterations();
+  scheme: WitnessScheme,
+): Promise<Result[]> {
+  const capacity = large(context), work = writes(context, capacity);
+  const store = await openLoaded(context, capacity, work, { scheme });
+  warm(store, work);
+  const iterations = work.iterations();
   const plain: number[] = [], extra: number[] = [];
-  context.log(`bar 6: witnesses, ${store.db.scheme.name}`);
+  context.log(`bar 6: witnesses, ${scheme}`);
   for (let turn = 0; turn < 13; turn++) {
     // The first commit behind a collection of garbage is slower: they take turns.
     const batches = take(iterations, 2), times = [0, 0];
@@ -144,10 +146,10 @@ async function witnesses(
     plain.push(times[0]);
     extra.push((times[1] - times[0]) / times[0]);
   }
-  return {
+  await store.close();
+  return [{
     bar: 6,
-    what:
-      `extra time of a witness / commit time, ${store.db.scheme.name}, 2^${capacity}`,
+    what: `extra time of a witness / commit time, ${scheme}, 2^${capacity}`,
     value: median(extra),
     bound: 1,
     atLeast: false,
@@ -155,11 +157,11 @@ async function witnesses(
     note: `commit ${median(plain).toFixed(1)} ms without, witness ${
       ((store.witness?.length ?? 0) / 1e6).toFixed(2)
     } MB`,
-  };
+  }];
 }
 
-/** Bar 6. */
-export async function bar6(context: BarContext): Promise<Result[]> {
+/** Proofs: how long they take, and how large they are. */
+async function makeAndCheck(context: BarContext): Promise<Result[]> {
   const capacity = large(context), work = writes(context, capacity);
   const options = { scheme: SCHEME } as const;
   const store = await openLoaded(context, capacity, work, options);
@@ -200,13 +202,14 @@ export async function bar6(context: BarContext): Promise<Result[]> {
   const other = await openLoaded(context, 14, small, options);
   results.push(...await sizes(context, 14, other, 6));
   await other.close();
-  results.push(await witnesses(context, store));
   await store.close();
-  for (const scheme of OTHERS) {
-    const next = await openLoaded(context, capacity, work, { scheme });
-    warm(next, work);
-    results.push(await witnesses(context, next));
-    await next.close();
-  }
   return results;
 }
+
+/** Bar 6. */
+export const bar6: readonly BarPart[] = [
+  makeAndCheck,
+  (context) => witnesses(context, SCHEME),
+  (context) => witnesses(context, "eip7864-sha256"),
+  (context) => witnesses(context, "eip8297-blake3"),
+];

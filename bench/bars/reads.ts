@@ -3,7 +3,7 @@
 
 import { random, spreadKey } from "../random.ts";
 import { clock, collectGarbage, median } from "../measure.ts";
-import { type BarContext, large, type Result } from "./_bar.ts";
+import { type BarContext, type BarPart, large, type Result } from "./_bar.ts";
 import { openLoaded, warm, writes } from "./_stores.ts";
 
 const READS = 100_000;
@@ -89,6 +89,7 @@ async function coldReads(context: BarContext): Promise<Result> {
 }
 
 /** Bar 5. */
-export async function bar5(context: BarContext): Promise<Result[]> {
-  return [await warmReads(context), await coldReads(context)];
-}
+export const bar5: readonly BarPart[] = [
+  async (context) => [await warmReads(context)],
+  async (context) => [await coldReads(context)],
+];

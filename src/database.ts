@@ -81,7 +81,10 @@ export interface OpenOptions {
    * @default {"commit"}
    */
   readonly durability?: Durability;
-  /** When pages are written; after 64 MiB of log or 10,000 commits if not given. */
+  /**
+   * When pages are written; after 128 MiB of log or 10,000 commits if not given. What
+   * was logged since is replayed when a store is opened after a crash.
+   */
   readonly checkpoint?: {
     readonly logBytes?: number;
     readonly commits?: number;
@@ -533,7 +536,7 @@ function storageOptions(options: OpenOptions): StorageOptions {
     flushEvery: flushEvery(options.durability ?? "commit"),
     checkpointBytes: atLeast(
       "checkpoint.logBytes",
-      options.checkpoint?.logBytes ?? 64 << 20,
+      options.checkpoint?.logBytes ?? 128 << 20,
       1,
     ),
     checkpointCommits: atLeast(

@@ -42,6 +42,8 @@ class DenoFile implements StorageFile {
   readonly #reopen: () => Deno.FsFile;
   /** A second handle: one that is being flushed takes no other call. */
   #flusher: Deno.FsFile | undefined;
+  /** Where the handle stands; -1 when that is not known. */
+  #at = -1;
 
   constructor(file: Deno.FsFile, name: string, reopen: () => Deno.FsFile) {
     this.#file = file;
@@ -54,8 +56,10 @@ class DenoFile implements StorageFile {
     checkRange(buffer, position);
     if (buffer.length === 0) return 0;
     try {
-      this.#file.seekSync(position, Deno.SeekMode.Start);
-      return this.#file.readSync(buffer) ?? 0;
+      this.#seek(position);
+      const got = this.#file.readSync(buffer) ?? 0;
+      this.#at = position + got;
+      return got;
     } catch (cause) {
       throw this.#translate(cause, "read", position);
     }
@@ -67,8 +71,9 @@ class DenoFile implements StorageFile {
     if (buffer.length === 0) return 0;
     let written: number;
     try {
-      this.#file.seekSync(position, Deno.SeekMode.Start);
+      this.#seek(position);
       written = this.#file.writeSync(buffer);
+      this.#at = position + written;
     } catch (cause) {
       throw this.#translate(cause, "write", position);
     }
@@ -83,7 +88,8 @@ class DenoFile implements StorageFile {
   size(): number {
     checkOpen(this.#closed, this.#name);
     try {
-      return this.#file.seekSync(0, Deno.SeekMode.End);
+      this.#at = -1;
+      return this.#at = this.#file.seekSync(0, Deno.SeekMode.End);
     } catch (cause) {
       throw this.#translate(cause, "size");
     }
@@ -127,6 +133,13 @@ class DenoFile implements StorageFile {
     } catch (cause) {
       throw this.#translate(cause, "close");
     }
+  }
+
+  /** Goes to a position; not known any more until the next call has gone well. */
+  #seek(position: number): void {
+    const isThere = this.#at === position;
+    this.#at = -1;
+    if (!isThere) this.#file.seekSync(position, Deno.SeekMode.Start);
   }
 
   #openFlusher(): Deno.FsFile {

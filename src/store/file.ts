@@ -15,6 +15,8 @@ export class StoreFile {
   readonly #file: StorageFile;
   readonly #counters: Counters;
   readonly #faults: ReadonlySet<Fault>;
+  /** The file is at least so long. */
+  #sizeMin = 0;
 
   constructor(
     name: string,
@@ -77,10 +79,20 @@ export class StoreFile {
   }
 
   size(): number {
-    return this.#call("size", undefined, () => this.#file.size());
+    return this.#sizeMin = this.#call(
+      "size",
+      undefined,
+      () => this.#file.size(),
+    );
+  }
+
+  /** Whether the file is at least so long; asks only when that is not known. */
+  reaches(end: number): boolean {
+    return end <= this.#sizeMin || end <= this.size();
   }
 
   truncate(size: number): void {
+    this.#sizeMin = Math.min(this.#sizeMin, size);
     this.#call("truncate", size, () => this.#file.truncate(size));
   }
 

@@ -81,6 +81,7 @@ export class CommitLog {
   #isFirst = true;
   /** Bytes of frames whose checksum was computed so far. */
   #summed = 0;
+  readonly #headerSum: Sum = noSum();
 
   constructor(
     file: StoreFile,
@@ -192,7 +193,7 @@ export class CommitLog {
     setU64(view, 32, this.#durableUpTo);
     view.setUint32(40, (this.#isFirst ? FIRST : 0) | (last ? LAST : 0), true);
     view.setUint32(AT_CHECK, this.#headerCheck(at), true);
-    const sum = this.#checksum(at, end);
+    const sum = this.#checksum(at, end, noSum());
     view.setUint32(8, sum[0], true);
     view.setUint32(12, sum[1], true);
     const position = this.#writeAt - this.#lead;
@@ -207,8 +208,8 @@ export class CommitLog {
   }
 
   /** Checksum of a staged frame, its own field and what is before left out. */
-  #checksum(at: number, end: number): Sum {
-    const sum = noSum(), bytes = this.#staging;
+  #checksum(at: number, end: number, sum: Sum): Sum {
+    const bytes = this.#staging;
     const length = bytes[at + 4] | bytes[at + 5] << 8 | bytes[at + 6] << 16 |
       bytes[at + 7] << 24;
     const [low, high] = this.#storeId;
@@ -221,7 +222,7 @@ export class CommitLog {
    * holds what looks like many long frames would make recovery sum each of them.
    */
   #headerCheck(at: number): number {
-    return this.#checksum(at, at + AT_CHECK)[0];
+    return this.#checksum(at, at + AT_CHECK, this.#headerSum)[0];
   }
 
   /**
@@ -286,7 +287,7 @@ export class CommitLog {
   #decode(bytes: Uint8Array, length: number, at: number): Frame | undefined {
     const view = viewOf(bytes);
     this.#summed += bytes.length;
-    const sum = this.#checksum(0, bytes.length);
+    const sum = this.#checksum(0, bytes.length, noSum());
     if (view.getUint32(8, true) !== sum[0]) return undefined;
     if (view.getUint32(12, true) !== sum[1]) return undefined;
     const flags = view.getUint32(40, true);

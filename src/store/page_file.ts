@@ -10,7 +10,7 @@ import type { Checksums } from "../hash/ops.ts";
 import type { Counters } from "../metrics.ts";
 import type { PageSource } from "../tree/load_ahead.ts";
 import type { PageIo } from "../tree/pool.ts";
-import type { Sum } from "./sum.ts";
+import { noSum, type Sum } from "./sum.ts";
 import type { StoreFile } from "./file.ts";
 import {
   decodeHeader,
@@ -37,6 +37,7 @@ export class PageFile implements PageIo, PageSource {
   #readBytes: Uint8Array = NOTHING;
   /** Bytes written since the disk was set to work last. */
   #written = 0;
+  readonly #found: Sum = noSum();
   /** Flushes ahead that are under way, or have failed. */
   #ahead: Promise<unknown> | undefined;
 
@@ -111,12 +112,12 @@ export class PageFile implements PageIo, PageSource {
     into?: Uint8Array,
   ): Uint8Array {
     const end = this.positionOf(first) + length;
-    if (first < 1 || end > this.#file.size()) {
+    if (first < 1 || !this.#file.reaches(end)) {
       throw this.#corrupt(first, "it lies behind the end of the file");
     }
     const bytes = into?.subarray(0, length) ?? new Uint8Array(length);
     this.#read(first, bytes);
-    const found = new Uint32Array(2);
+    const found = this.#found;
     this.#checksum(first, bytes, found);
     if (found[0] !== sum[0] || found[1] !== sum[1]) {
       throw this.#corrupt(first, "its checksum is not the referenced one");

@@ -14,18 +14,24 @@ const SHARED_BYTES = 2048;
 
 let shared = new ArrayBuffer(SHARED_BYTES), sharedEnd = 0;
 
-/** A terminal's value: a copy. */
+/**
+ * A terminal's value: a copy.
+ *
+ * @param into Takes a value from an extent, if it is long enough.
+ */
 export function readValue(
   pages: Pages,
   file: PageFile,
   f: number,
   n: number,
+  into?: Uint8Array,
 ): Uint8Array {
   const at = pages.valueAt(f, n), length = pages.valueBytes(f, n);
   if (!pages.isOverflow(f, n)) return copied(pages.u8, at, length);
   const i = at >> 2;
   const sum = pages.u32.slice(i + 4, i + 6);
-  return file.readExtent(pages.u32[i + 1], length, sum);
+  const room = into !== undefined && into.length >= length ? into : undefined;
+  return file.readExtent(pages.u32[i + 1], length, sum, room);
 }
 
 /**

@@ -12,14 +12,58 @@
 
 import type { TreeRoot } from "../tree/edit.ts";
 
+/** Words that a list begins with, the most that is kept of one, and of how many. */
+const LIST_WORDS_MIN = 256, SPARE_WORDS_MAX = 1 << 20, SPARES_MAX = 4;
+const NO_WORDS = new Uint32Array(0);
+
+/**
+ * Memory of lists that are no more, for the next ones: each commit fills some, and an
+ * array costs a microsecond when it is short and page faults when it is long.
+ */
+class Spares {
+  readonly #words: Uint32Array[] = [];
+
+  /** Memory for at least so many words: what fits best. */
+  take(words: number): Uint32Array {
+    const spares = this.#words;
+    let best = -1;
+    for (let i = 0; i < spares.length; i++) {
+      const { length } = spares[i];
+      if (length < words) continue;
+      if (best < 0 || length < spares[best].length) best = i;
+    }
+    if (best < 0) return new Uint32Array(words);
+    const found = spares[best], last = spares.pop()!;
+    if (found !== last) spares[best] = last;
+    return found;
+  }
+
+  /** Keeps a list's memory, unless it is very long or there are longer ones enough. */
+  give(words: Uint32Array): void {
+    const { length } = words, spares = this.#words;
+    if (length === 0 || length > SPARE_WORDS_MAX) return;
+    let least = 0;
+    for (let i = 1; i < spares.length; i++) {
+      if (spares[i].length < spares[least].length) least = i;
+    }
+    if (spares.length < SPARES_MAX) spares.push(words);
+    else if (length > spares[least].length) spares[least] = words;
+  }
+}
+
 /** A list of page runs: first page, count, id of the version that made them. */
 export class PageRuns {
   /** First page, count, and birth in two halves. */
-  #data: Uint32Array = new Uint32Array(16);
+  #data: Uint32Array = NO_WORDS;
   #length = 0;
   /** Birth of the last run, and the page behind it. */
   #birth = -1;
   #next = 0;
+  readonly #spares: Spares;
+
+  constructor(spares: Spares) {
+    this.#spares = spares;
+  }
 
   /** Runs in the list. */
   get length(): number {
@@ -38,8 +82,9 @@ export class PageRuns {
     this.#birth = birth;
     this.#next = first + count;
     if (end === data.length) {
-      data = new Uint32Array(4 * end);
+      data = this.#spares.take(Math.max(LIST_WORDS_MIN, 4 * end));
       data.set(this.#data);
+      this.#spares.give(this.#data);
       this.#data = data;
     }
     data[end] = first;
@@ -59,7 +104,8 @@ export class PageRuns {
   clear(): void {
     this.#length = 0;
     this.#birth = -1;
-    this.#data = new Uint32Array(16);
+    this.#spares.give(this.#data);
+    this.#data = NO_WORDS;
   }
 }
 
@@ -81,17 +127,18 @@ export class Version {
   /** Uncommitted versions that stand on this one. */
   readonly children: Set<Version> = new Set();
   /** Pages made by this version. */
-  readonly made: PageRuns = new PageRuns();
+  readonly made: PageRuns;
   /** Pages of earlier versions that are no part of this one. */
-  readonly replaced: PageRuns = new PageRuns();
+  readonly replaced: PageRuns;
   /** Pages made by this version that it dropped again. */
-  readonly unused: PageRuns = new PageRuns();
+  readonly unused: PageRuns;
   /** Pages that only this version and older pinned ones need. */
-  readonly retained: PageRuns = new PageRuns();
+  readonly retained: PageRuns;
   /** Sequence of the commit; that of the parent until then. */
   sequence: number;
   /** Another version was committed in its place; it can never be. */
   isStale = false;
+  readonly #spares: Spares;
   /** Holders: the handle, snapshots, sessions, uncommitted children. */
   holders = 1;
 
@@ -100,6 +147,13 @@ export class Version {
     this.tree = tree;
     this.sequence = sequence;
     this.parent = parent;
+    const spares = this.#spares = parent === undefined
+      ? new Spares()
+      : parent.#spares;
+    this.made = new PageRuns(spares);
+    this.replaced = new PageRuns(spares);
+    this.unused = new PageRuns(spares);
+    this.retained = new PageRuns(spares);
   }
 }
 

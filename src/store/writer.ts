@@ -46,6 +46,9 @@ const AHEAD_CHANGES = 64;
 /** Changes from which on pages are looked for that the kernel can edit. */
 const ENDS_CHANGES_MIN = 32;
 
+/** Old values up to this length are read into memory that is there. */
+const OLD_BYTES = 1 << 16;
+
 const ABSENT: Slice = {
   bytes: new Uint8Array(0),
   words: undefined,
@@ -83,6 +86,7 @@ export class Writer implements EndHost {
   readonly #key: Slice = { ...ABSENT };
   readonly #value: Slice = { ...ABSENT };
   readonly #old: Slice = { ...ABSENT };
+  readonly #oldExtent: Uint8Array = new Uint8Array(OLD_BYTES);
   #version!: Version;
   #changes!: Changes;
   #payload: Payload | undefined;
@@ -360,7 +364,8 @@ export class Writer implements EndHost {
   #noteOld(f: number, n: number): void {
     const { pages } = this.#pool, old = this.#old;
     if (pages.isOverflow(f, n)) {
-      old.bytes = readValue(pages, this.#file, f, n);
+      const room = this.#oldExtent;
+      old.bytes = readValue(pages, this.#file, f, n, room);
       old.words = undefined;
       old.at = 0;
       old.length = old.bytes.length;

@@ -36,10 +36,10 @@ import {
   leave,
   type Local,
   loop,
-  memoryCopy,
   type ModuleWriter,
   select,
   set,
+  V128,
   v128,
   when,
 } from "./emitter.ts";
@@ -541,27 +541,60 @@ function defineRootDepth(module: ModuleWriter): Call {
   });
 }
 
-/** (item, group) -> the page to change: a copy, or the page itself if it is the version's. */
+/** (item, group): finds the frame to work in, of a copy or of a page that is the version's. */
 function defineBegin(module: ModuleWriter): Call {
   const signature = { params: [I32, I32] };
   return module.func(signature, ({ params, locals }) => {
-    const [item, group] = params, [f, from] = locals(I32, 2);
+    const [item, group] = params, from = locals(I32, 1)[0];
     const isOwn = i32.and(
       i32.eq(word(get(from), AT_BIRTH), word(get(group), EDITS_BIRTH)),
       i32.eq(word(get(from), AT_BIRTH + 4), word(get(group), EDITS_BIRTH + 4)),
     );
     return [
-      set(f, word(get(item), ITEM_TO)),
       set(from, word(get(item), ITEM_FROM)),
       i32.store(get(item), word(get(from), 0), ITEM_PAGE),
       i32.store(get(item), word(get(from), AT_BIRTH), ITEM_BIRTH),
       i32.store(get(item), word(get(from), AT_BIRTH + 4), ITEM_BIRTH + 4),
-      when(
-        isOwn,
-        set(f, get(from)),
-        memoryCopy(get(f), get(from), word(get(group), EDITS_PAGE_BYTES)),
+      i32.store(
+        get(item),
+        select(get(from), word(get(item), ITEM_TO), isOwn),
+        ITEM_FRAME,
       ),
-      i32.store(get(item), get(f), ITEM_FRAME),
+    ];
+  });
+}
+
+/** Pages that are copied together. */
+const COPIED = 4;
+/** Bytes of a line of the CPU's cache. */
+const LINE = 64;
+
+/**
+ * (item, last, bytes of a page): copies the pages of some items, a line of each in turn,
+ * so that their lines come from memory together. Behind the last item it is that again.
+ */
+function defineCopyPages(module: ModuleWriter): Call {
+  const signature = { params: [I32, I32, I32] };
+  return module.func(signature, ({ params, locals }) => {
+    const [item, last, bytes] = params;
+    const from = locals(I32, COPIED), to = locals(I32, COPIED);
+    const parts = locals(V128, LINE / 16);
+    return [
+      from.map((_, k) => [
+        set(from[k], word(get(item), ITEM_FROM)),
+        set(to[k], word(get(item), ITEM_FRAME)),
+        when(i32.gtU(get(last), get(item)), bump(item, EDITS_ITEM_BYTES)),
+      ]),
+      loop([
+        from.map((_, k) => [
+          parts.map((part, i) => set(part, v128.load(get(from[k]), 16 * i))),
+          parts.map((part, i) => v128.store(get(to[k]), get(part), 16 * i)),
+          bump(from[k], LINE),
+          bump(to[k], LINE),
+        ]),
+        bump(bytes, -LINE),
+        brIf(0, get(bytes)),
+      ]),
     ];
   });
 }
@@ -623,8 +656,8 @@ export function defineEdits(
   { start, hashPage, finish }: PageKernels,
   family: Family,
 ): void {
-  const edit = defineItem(module, family, hashPage),
-    begin = defineBegin(module);
+  const edit = defineItem(module, family, hashPage);
+  const begin = defineBegin(module), copyPages = defineCopyPages(module);
   const signature = { params: [I32, I32, I32], name: KERNEL_EDITS };
   module.func(signature, ({ params, locals }) => {
     const list = params[0], [group, item, end, log] = locals(I32, 4);
@@ -648,6 +681,19 @@ export function defineEdits(
         loop([
           begin(get(item), get(group)),
           bump(item, EDITS_ITEM_BYTES),
+          brIf(0, i32.gtU(get(end), get(item))),
+        ]),
+      ),
+      set(item, add(get(group), EDITS_ITEMS_AT)),
+      when(
+        i32.gtU(get(end), get(item)),
+        loop([
+          copyPages(
+            get(item),
+            add(get(end), -EDITS_ITEM_BYTES),
+            word(get(group), EDITS_PAGE_BYTES),
+          ),
+          bump(item, COPIED * EDITS_ITEM_BYTES),
           brIf(0, i32.gtU(get(end), get(item))),
         ]),
       ),

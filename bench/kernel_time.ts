@@ -71,8 +71,8 @@ export async function recordHashes<T>(
     record.counts[leaf] += leaves;
     record.counts[node] += nodes;
   };
-  second.hashLater = function (family, pages) {
-    return timed(() => hashLater.call(this, family, pages));
+  second.hashLater = function (family, pages, frames) {
+    return timed(() => hashLater.call(this, family, pages, frames));
   };
   second.editLater = function (family, group) {
     return timed(() => editLater.call(this, family, group));

@@ -13,10 +13,11 @@
 // * DONE counts finished parts; the first thread returns when it has them all.
 //
 // Besides parts of a list that the first thread waits for there are groups of pages,
-// which it goes on without. Whoever is free takes the next group and works on it; groups
-// do not depend on each other. Each has a slot of the queue region: kernel, entries, and
-// the list, whose first three words make way for numbers of hashes. A slot is used again
-// when its group is done.
+// which it goes on without. Whoever is free takes the next group and works on it. Groups
+// of edits do not depend on each other; one of pages to hash may lead to those before it
+// and begins when they are done. Each has a slot of the queue region: kernel and IN_ORDER,
+// entries, and the list, whose first three words make way for numbers of hashes. A slot
+// is used again when its group is done.
 //
 // * POSTED, TAKEN and ENDED count groups. A group is taken by compare-and-swap. The
 //   kernel in its slot becomes NO_KERNEL when it is done.
@@ -54,8 +55,12 @@ const SLOT_WORDS = 64;
 const SLOT_HEAD = 2;
 /** Instead of the kernel of a group that is done. */
 const NO_KERNEL = -1;
+/** Beside the kernel of a group that begins when those before it are done. */
+const IN_ORDER = 0x100;
+/** Words behind the pages of such a group. */
+const LEADING_WORDS = 3;
 /** Pages of a group, at most. */
-const GROUP_PAGES_MAX = SLOT_WORDS - SLOT_HEAD;
+const GROUP_PAGES_MAX = SLOT_WORDS - SLOT_HEAD - LEADING_WORDS;
 /** Bytes of the pool for groups that wait. */
 export const QUEUE_BYTES: number = 4 * SLOTS * SLOT_WORDS;
 /** Looks at the mailbox before the first thread yields its processor. */
@@ -93,6 +98,7 @@ function serve(scope: WorkerScope): void {
     const [READY, AWAKE, TICKET, DONE] = [0, 1, 2, 3];
     const [POSTED, TAKEN, ENDED] = [10, 11, 12];
     const SLOTS = 256, SLOT_WORDS = 64, SLOT_HEAD = 2, NO_KERNEL = -1;
+    const IN_ORDER = 0x100;
     const SPINS_MAX = 100_000; // About a millisecond.
     Atomics.store(words, READY, 1);
     // 0: sleep, 1: work, 2: stop.
@@ -108,13 +114,16 @@ function serve(scope: WorkerScope): void {
       const size = words[7], parts = words[8], partBytes = words[9];
       if (part === 0xfff || part >= parts) {
         const group = Atomics.load(words, TAKEN);
+        const at = (queue >> 2) + (group & SLOTS - 1) * SLOT_WORDS;
+        const isThere = group !== Atomics.load(words, POSTED);
+        const what = isThere ? all[at] : 0, isInOrder = what & IN_ORDER;
         if (
-          group !== Atomics.load(words, POSTED) &&
+          isThere &&
+          (isInOrder === 0 || Atomics.load(words, ENDED) === group) &&
           Atomics.compareExchange(words, TAKEN, group, group + 1) === group
         ) {
           spins = 0;
-          const at = (queue >> 2) + (group & SLOTS - 1) * SLOT_WORDS;
-          kernels[all[at]](4 * (at + SLOT_HEAD), all[at + 1], 0);
+          kernels[what & 0xff](4 * (at + SLOT_HEAD), all[at + 1], isInOrder);
           Atomics.store(all, at, NO_KERNEL);
           Atomics.add(words, ENDED, 1);
           Atomics.notify(words, ENDED);
@@ -232,16 +241,23 @@ export class SecondThread {
   }
 
   /**
-   * Begins to hash pages that nobody touches until {@linkcode finishGroups}.
+   * Begins to hash pages that nobody touches until {@linkcode finishGroups}, as soon as
+   * all that was begun before is done: they may lead to pages of that.
    *
    * @param family The family of the scheme, for which the hasher has a page hasher.
-   * @param pages Their byte offsets.
+   * @param pages Their byte offsets, children before parents.
+   * @param frames Where frames are: three words, as the kernel for pages wants them.
    * @returns Whether it does; not while the thread is asleep, nor for more pages than a
    *   slot has room for.
    */
-  hashLater(family: Scheme["family"], pages: readonly number[]): boolean {
+  hashLater(
+    family: Scheme["family"],
+    pages: readonly number[],
+    frames: readonly number[],
+  ): boolean {
     if (!this.#mayPost || pages.length > GROUP_PAGES_MAX) return false;
-    this.#postGroup(KERNEL_PAGES, family, pages);
+    const kernel = this.#index.get(KERNEL_PAGES)! | IN_ORDER;
+    this.#postGroup(kernel, family, pages, frames);
     return true;
   }
 
@@ -254,7 +270,8 @@ export class SecondThread {
    */
   editLater(family: Scheme["family"], group: number): number | undefined {
     if (!this.#mayPost) return undefined;
-    return this.#postGroup(KERNEL_EDITS, family, [group]);
+    const kernel = this.#index.get(KERNEL_EDITS)!;
+    return this.#postGroup(kernel, family, [group], []);
   }
 
   get #mayPost(): boolean {
@@ -262,16 +279,18 @@ export class SecondThread {
   }
 
   #postGroup(
-    kernel: string,
+    kernel: number,
     family: Scheme["family"],
     list: readonly number[],
+    behind: readonly number[],
   ): number {
     if (this.#groups === SLOTS) this.#finishOldest();
     const words = this.#words, all = this.#all, group = words[POSTED];
     const at = this.#slot(group);
-    all[at] = this.#index.get(kernel)!;
+    all[at] = kernel;
     all[at + 1] = list.length;
-    for (let i = 0; i < list.length; i++) all[at + SLOT_HEAD + i] = list[i];
+    all.set(list, at + SLOT_HEAD);
+    all.set(behind, at + SLOT_HEAD + list.length);
     this.#groups++;
     this.#family = family;
     Atomics.store(words, POSTED, group + 1);
@@ -303,16 +322,17 @@ export class SecondThread {
     this.#hasher.countPages(this.#family, all[i], all[i + 1], all[i + 2]);
   }
 
-  /** Does a group that nobody has taken, if there is one. */
+  /** Does a group that nobody has taken, if there is one and it may begin. */
   #takeGroup(): boolean {
     const words = this.#words, all = this.#all;
     for (;;) {
       const group = Atomics.load(words, TAKEN);
       if (group === words[POSTED]) return false;
+      const at = this.#slot(group), what = all[at], inOrder = what & IN_ORDER;
+      if (inOrder !== 0 && Atomics.load(words, ENDED) !== group) return false;
       const next = Atomics.compareExchange(words, TAKEN, group, group + 1);
       if (next !== group) continue;
-      const at = this.#slot(group);
-      this.#kernels[all[at]](4 * (at + SLOT_HEAD), all[at + 1], 0);
+      this.#kernels[what & 0xff](4 * (at + SLOT_HEAD), all[at + 1], inOrder);
       all[at] = NO_KERNEL;
       Atomics.add(words, ENDED, 1);
       return true;

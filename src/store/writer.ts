@@ -34,6 +34,8 @@ const UNWRITTEN_MAX = 3 / 4;
 const PART_FRAMES = 512;
 /** The same where a kernel edits pages: two frames for each, until they are settled. */
 const ENDS_PART_FRAMES = 1024;
+/** The same with a second thread, which hashes pages meanwhile: what is left is little. */
+const SHARED_PART_FRAMES = 16384;
 /** Pages that are hashed together, while they still are in the CPU's cache. */
 const GROUP_PAGES = 16;
 /** Changes from which on waking the second thread pays. */
@@ -94,6 +96,8 @@ export class Writer implements EndHost {
   #isTold = false;
   #isShared = false;
   #partFrames = PART_FRAMES;
+  /** Frames that the part held when its pages were settled last. */
+  #settled = 0;
   /** Frames that a part may hold in any case. */
   readonly #pinnedMax: number;
 
@@ -150,8 +154,13 @@ export class Writer implements EndHost {
       (this.#second?.isReady ?? false);
     const ends = changes.count >= ENDS_CHANGES_MIN ? this.#ends : undefined;
     this.#isShared = isShared;
+    this.#settled = 0;
     this.#partFrames = Math.min(
-      ends === undefined && !isShared ? PART_FRAMES : ENDS_PART_FRAMES,
+      isShared
+        ? SHARED_PART_FRAMES
+        : ends === undefined
+        ? PART_FRAMES
+        : ENDS_PART_FRAMES,
       this.#pinnedMax,
     );
     if (isShared) this.#second!.begin();
@@ -169,7 +178,7 @@ export class Writer implements EndHost {
   }
 
   #endSharing(): void {
-    this.#second!.finishGroups();
+    this.#pass.takeBack();
     this.#second!.end();
   }
 
@@ -186,7 +195,7 @@ export class Writer implements EndHost {
   #applyByKeys(order: Uint32Array): number {
     let changed = 0;
     for (let i = 0; i < order.length; i++) {
-      this.#hashClosed(true);
+      this.#hashClosed();
       if (this.#keepsPrefixFree) changed += this.#makeWay(order, i);
       if (this.#applyOne(order[i])) changed++;
     }
@@ -208,6 +217,8 @@ export class Writer implements EndHost {
       if (pool.pinned > this.#partFrames) {
         this.#settle(ends);
         this.#nextPart();
+      } else if (pool.pinned > this.#settled + ENDS_PART_FRAMES) {
+        this.#settle(ends);
       } else if (left.length >= LEFT_MAX) {
         this.#settle(ends);
       } else if (ends.isFull) {
@@ -230,22 +241,20 @@ export class Writer implements EndHost {
       const framesMax = Math.min(2 * this.#partFrames, this.#pinnedMax);
       seeker.forget();
       for (const i of left.sort((a, b) => a - b)) {
-        if (this.#isShared) this.#hashClosed(true);
         if (this.#applyOne(this.#order[i], framesMax)) this.#changed++;
       }
       left.length = 0;
       seeker.forget();
     }
-    // A second thread takes only pages that lead to no others: later keys may still
-    // come through those that do. The pass at the end shares them with it.
-    this.#hashClosed(this.#isShared);
+    this.#hashClosed();
+    this.#settled = this.#pool.pinned;
   }
 
   /** Hashes closed pages, if there are some, or lets the second thread begin to. */
-  #hashClosed(mayWait: boolean): void {
+  #hashClosed(): void {
     const { closed } = this.#edit.seeker;
     if (closed.length < GROUP_PAGES) return;
-    this.#pass.runClosed(closed, mayWait);
+    this.#pass.runClosed(closed, this.#isShared);
     closed.length = 0;
   }
 
@@ -298,7 +307,7 @@ export class Writer implements EndHost {
   }
 
   reopen(): void {
-    if (this.#isShared) this.#second!.finishGroups();
+    this.#pass.takeBack();
   }
 
   /** Writes bytes to pages that live and die with the version. */
@@ -320,11 +329,12 @@ export class Writer implements EndHost {
   #start(): void {
     const { tree, id } = this.#version;
     const { bytes, words } = this.#changes;
+    this.#settled = 0;
     this.#edit.start(tree, id, bytes, words);
   }
 
   #finish(): void {
-    this.#pass.runClosed(this.#edit.seeker.closed, true);
+    this.#pass.runClosed(this.#edit.seeker.closed, this.#isShared);
     this.#pass.run(this.#edit.extended, this.#changes.bytes);
     this.#version.tree = this.#edit.root();
     this.#edit.end();

@@ -461,10 +461,10 @@ export class TreeEdit {
   #dissolve(level: number): boolean {
     const pages = this.#pages, f = this.#path.frames[level];
     const nodes = pages.liveNodes(f), heap = pages.heapLive(f);
-    if (!this.#ensureRoom(level - 1, nodes, heap)) return false;
     // The way of a key that is gone may lead into a closed page.
     this.seeker.closed.length = 0;
     this.#host.reopen();
+    if (!this.#ensureRoom(level - 1, nodes, heap)) return false;
     const g = this.#path.frames[level - 1], entry = this.#path.entries[level];
     const flags = pages.u16[metaAt(g, entry)] & (DIRTY | EXTEND);
     const parent = pages.parent(g, entry);

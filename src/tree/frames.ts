@@ -12,12 +12,14 @@ import { U32Table } from "./u32_table.ts";
 /** No page's number. */
 export const NOBODY = -1;
 
-/** State of a frame: flags, and in the bits above them how many lives it has. */
+/** State of a frame: flags, how many lives it has, and above that one more flag. */
 const UNWRITTEN = 1;
 const REFERENCED = 2;
 const LIFE = 4;
 /** Lives of a page that leads to others. */
 const LIVES = 31;
+const ALL_LIVES = LIVES * LIFE;
+const LENT = 128;
 /** Frames that the clock passes until it takes lives in any case. */
 const PATIENCE = 256;
 
@@ -142,7 +144,7 @@ export class Frames {
 
   /** The page leads to others: gives it all its lives. */
   setInner(frame: number): void {
-    this.#state[frame] |= LIVES * LIFE;
+    this.#state[frame] |= ALL_LIVES;
   }
 
   /**
@@ -150,7 +152,7 @@ export class Frames {
    * pages; otherwise it may be.
    */
   isInner(frame: number): boolean {
-    return this.#state[frame] >= LIFE;
+    return (this.#state[frame] & ALL_LIVES) !== 0;
   }
 
   isUnwritten(frame: number): boolean {
@@ -187,6 +189,20 @@ export class Frames {
     this.#pinned--;
   }
 
+  /** Whether another thread works on the page. */
+  isLent(frame: number): boolean {
+    return (this.#state[frame] & LENT) !== 0;
+  }
+
+  /** Another thread works on the page until {@linkcode giveBack}. */
+  lend(frame: number): void {
+    this.#state[frame] |= LENT;
+  }
+
+  giveBack(frame: number): void {
+    this.#state[frame] &= ~LENT;
+  }
+
   /** Lets go of every pin. */
   unpinAll(): void {
     this.#epoch++;
@@ -212,7 +228,7 @@ export class Frames {
       if ((state[frame] & UNWRITTEN) !== 0) continue;
       if (this.#pin[frame] === this.#epoch) continue;
       most = PATIENCE + (LIVES + 2) * count;
-      if (state[frame] >= LIFE) {
+      if ((state[frame] & ALL_LIVES) !== 0) {
         if (isBack || i > PATIENCE) state[frame] -= LIFE;
         continue;
       }

@@ -45,8 +45,12 @@ const LEVELS = 2048 + 1;
 export interface LaterPages {
   /** Pages that it takes at a time. */
   readonly pagesMax: number;
-  /** Begins to hash pages that lead to no others, unless it cannot. */
-  hashLater(family: Scheme["family"], pages: readonly number[]): boolean;
+  /** Begins to hash pages, children before parents, unless it cannot. */
+  hashLater(
+    family: Scheme["family"],
+    pages: readonly number[],
+    frames: readonly number[],
+  ): boolean;
   /** Returns when all pages have been hashed. */
   finishGroups(): void;
 }
@@ -82,6 +86,10 @@ export class HashingPass {
   #keys: Uint8Array = new Uint8Array(0);
   readonly #later: LaterPages | undefined;
   readonly #hashPages: PageHasher | undefined;
+  /** Where frames are, as kernels want it: the first, the end, bytes of one less 1. */
+  readonly #frames: readonly number[];
+  /** Pages that a second thread has. */
+  readonly #lent: number[] = [];
   /** Deepest level of the entries. */
   #deepest = 0;
 
@@ -97,7 +105,9 @@ export class HashingPass {
     this.#hasher = hasher;
     this.#family = scheme.family;
     [this.#pairOp, this.#leafOp] = opsOf(scheme.family);
-    const longest = inlineBytesMax(pool.pageBytes);
+    const { framesAt, frameCount, pageBytes } = pool;
+    this.#frames = [framesAt, framesAt + frameCount * pageBytes, pageBytes - 1];
+    const longest = inlineBytesMax(pageBytes);
     this.#hashPages = hasher.pageHasher?.(scheme.family, longest);
     this.#pages.swizzles = this.#hashPages !== undefined;
   }
@@ -112,7 +122,7 @@ export class HashingPass {
     this.#extended = extended;
     this.#keys = keys;
     const anchor = this.#pool.anchorAt;
-    this.#later?.finishGroups();
+    this.takeBack();
     this.#visit(anchor, 0, hashAt(anchor, 0), -1);
     this.#execute();
   }
@@ -122,19 +132,24 @@ export class HashingPass {
    * does what is left: root nodes, whose hashes lie in pages above, and pages for which
    * something was missing.
    *
-   * @param mayWait Whether a second thread may do it while the edit goes on; it leaves
-   *   pages that lead to others.
+   * @param mayWait Whether a second thread may do it while the edit goes on; it has the
+   *   pages until {@linkcode takeBack}.
    */
   runClosed(pages: readonly number[], mayWait: boolean): void {
     if (this.#hashPages === undefined || pages.length === 0) return;
     if (mayWait && this.#hashLater(pages)) return;
-    const { listAt, framesAt, frameCount, pageBytes } = this.#pool;
-    const { u32 } = this.#pages, end = (listAt >> 2) + pages.length;
+    this.takeBack();
+    const { listAt } = this.#pool, { u32 } = this.#pages;
     u32.set(pages, listAt >> 2);
-    u32[end] = framesAt;
-    u32[end + 1] = framesAt + frameCount * pageBytes;
-    u32[end + 2] = pageBytes - 1;
+    u32.set(this.#frames, (listAt >> 2) + pages.length);
     this.#hashPages(listAt, pages.length);
+  }
+
+  /** Waits for the pages that a second thread has. */
+  takeBack(): void {
+    this.#later?.finishGroups();
+    for (const f of this.#lent) this.#pool.giveBack(f);
+    this.#lent.length = 0;
   }
 
   /** Leaves pages to a second thread, unless there is none to take them. */
@@ -142,7 +157,9 @@ export class HashingPass {
     const later = this.#later, most = later?.pagesMax ?? 1;
     for (let i = 0; i < pages.length; i += most) {
       const some = pages.slice(i, i + most);
-      if (!later?.hashLater(this.#family, some)) return false;
+      if (!later?.hashLater(this.#family, some, this.#frames)) return false;
+      for (const f of some) this.#pool.lend(f);
+      this.#lent.push(...some);
     }
     return true;
   }

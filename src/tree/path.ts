@@ -45,7 +45,7 @@ export interface EditHost {
   supersede(page: number, birth: number): void;
   /** A terminal is about to be changed or deleted. */
   before(f: number, n: number): void;
-  /** Pages that were closed are needed after all: nobody may work on them. */
+  /** Pages that were closed are needed after all: no other thread may work on them. */
   reopen(): void;
 }
 
@@ -140,7 +140,11 @@ export class EditPath {
   enter(level: number, n: number): number {
     const pool = this.#pool;
     const f = pool.childToEdit(this.frames[level], n, this.#birth);
-    if (this.#isOwn(f)) pool.pin(f);
+    if (this.#isOwn(f)) {
+      pool.pin(f);
+      // A key that parts from the tree above may be led here after all others.
+      if (pool.isLent(f)) this.#host.reopen();
+    }
     const next = level + 1;
     if (next === this.frames.length) {
       this.frames = doubled(this.frames);

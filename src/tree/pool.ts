@@ -316,6 +316,20 @@ export class PagePool {
     this.#frames.unpin(this.#frames.at(f));
   }
 
+  /** Whether another thread works on the page at `f`. */
+  isLent(f: number): boolean {
+    return this.#frames.isLent(this.#frames.at(f));
+  }
+
+  /** Another thread works on the page at `f` until {@linkcode giveBack}. */
+  lend(f: number): void {
+    this.#frames.lend(this.#frames.at(f));
+  }
+
+  giveBack(f: number): void {
+    this.#frames.giveBack(this.#frames.at(f));
+  }
+
   /** Makes a frame for a page that no storage has: empty, pinned, unwritten. */
   create(page: number, birth: number): number {
     if (this.#frames.find(page) >= 0) throw inUse(page);

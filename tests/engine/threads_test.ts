@@ -4,6 +4,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { simulated } from "../../backends/simulated.ts";
 import { CorruptError, memoryBackend, open, type Stemma } from "../../mod.ts";
+import { SecondThread } from "../../src/hash/threads.ts";
+import type { WasmHasher } from "../../src/hash/wasm_hasher.ts";
+import { sameBytes } from "../../src/store/bytes.ts";
 import { amount, random } from "../_amount.ts";
 import { drawBatch } from "./_batches.ts";
 import { insideOf } from "./_pages.ts";
@@ -81,6 +84,76 @@ for (const scheme of Object.keys(SCHEMES)) {
       `${more} for ${hashes} hashes`,
     );
     await two.check();
+  });
+}
+
+/** Pages that a second thread was left, with the bytes that they had then. */
+interface Left {
+  readonly pages: readonly number[];
+  readonly frames: readonly number[];
+  readonly bytes: readonly Uint8Array[];
+}
+
+/**
+ * Runs a function while the second thread of a store does nothing with the pages that it
+ * is left until somebody waits for them; by then no byte of them may have changed.
+ *
+ * @returns How often somebody waited for some.
+ */
+async function withLazyThread(
+  db: Stemma,
+  run: () => Promise<void>,
+): Promise<number> {
+  const { pool, hasher, scheme } = insideOf(db).storage;
+  const { pages: { u8, u32 }, listAt, pageBytes } = pool;
+  const second = SecondThread.prototype, { hashLater, finishGroups } = second;
+  const left: Left[] = [];
+  let waits = 0;
+  second.hashLater = (_, pages, frames) => {
+    const bytes = pages.map((f) => u8.slice(f, f + pageBytes));
+    left.push({ pages: [...pages], frames, bytes });
+    return true;
+  };
+  second.finishGroups = function () {
+    finishGroups.call(this);
+    if (left.length > 0) waits++;
+    for (const { pages, bytes } of left) {
+      pages.forEach((f, i) =>
+        assert(sameBytes(u8.subarray(f, f + pageBytes), bytes[i]))
+      );
+    }
+    for (const { pages, frames } of left.splice(0)) {
+      u32.set([...pages, ...frames], listAt >> 2);
+      (hasher as WasmHasher).hashPages(scheme.family, listAt, pages.length);
+    }
+  };
+  try {
+    await run();
+  } finally {
+    Object.assign(second, { hashLater, finishGroups });
+  }
+  return waits;
+}
+
+for (const scheme of Object.keys(SCHEMES)) {
+  Deno.test(`nobody touches pages that a second thread has, under ${scheme}`, async () => {
+    const draw = random(`lent pages ${scheme}`);
+    await using one = await openWith(1, scheme, 512);
+    await using two = await openWith(2, scheme, 512);
+    let keys = new Map<string, Uint8Array>(), waits = 0;
+    // Paths of EIP-8297 are eight times as long.
+    const rounds = scheme === "eip8297-blake3" ? ROUNDS / 3 : 2 * ROUNDS;
+    // Not every draw of keys is large, or free of prefixes.
+    for (let round = 0; round < rounds || waits < 2; round++) {
+      assert(round < 20 * rounds, `only ${waits} batches were shared`);
+      const next = new Map(keys);
+      const batch = drawBatch(scheme, next, draw);
+      if (!isPrefixFree(batch, keys.keys())) continue;
+      keys = next;
+      await commit(one, batch);
+      waits += await withLazyThread(two, () => commit(two, batch));
+      assertEquals(two.root, one.root);
+    }
   });
 }
 

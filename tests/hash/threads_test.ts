@@ -108,11 +108,14 @@ Deno.test("hashLater() refuses more pages than a slot of the queue has room for"
   // A page of zeros has no dirty node.
   const pages = (count: number) => new Array<number>(count).fill(pageAt);
   const words = new Uint32Array(memory.buffer, queueAt, QUEUE_BYTES / 4);
-  assert(!thread.hashLater("nomt", pages(1)), "it is asleep");
+  const frames = [pageAt, pageAt + 4096, 4095];
+  assert(!thread.hashLater("nomt", pages(1), frames), "it is asleep");
   thread.begin();
-  assert(!thread.hashLater("nomt", pages(63)));
+  assert(!thread.hashLater("nomt", pages(60), frames));
   assert(words.every((word) => word === 0));
-  for (let i = 0; i < 600; i++) assert(thread.hashLater("nomt", pages(62)));
+  for (let i = 0; i < 600; i++) {
+    assert(thread.hashLater("nomt", pages(59), frames));
+  }
   thread.finishGroups();
   assertEquals(hasher.hashes, 9);
   thread.end();
@@ -156,6 +159,48 @@ Deno.test("finish() sees two groups that end while it looks for one to take", ()
   } finally {
     Atomics.load = load;
   }
+  thread.end();
+});
+
+Deno.test("a group of pages begins when the groups before it are done", () => {
+  const queueAt = LIST_AT + 65536, pageAt = queueAt + QUEUE_BYTES;
+  const memory = memoryOf(pageAt + 2 * 4096, true);
+  const nomt = { ...scheme, family: "nomt" } as const;
+  const hasher = wasmHasher(memory, RESERVED_AT, nomt)!;
+  const queue = { at: queueAt, bytes: QUEUE_BYTES };
+  const worker = { postMessage: () => {}, terminate: () => {} };
+  using thread = secondThread(
+    hasher,
+    memory,
+    RESERVED_AT,
+    worker as unknown as Worker,
+    queue,
+  )!;
+  const [READY, TAKEN, ENDED] = [0, 11, 12];
+  const words = new Int32Array(memory.buffer, RESERVED_AT + MAILBOX_AT, 16);
+  const slots = new Int32Array(memory.buffer, queueAt);
+  words[READY] = 1;
+  thread.begin();
+  thread.editLater("nomt", pageAt + 4096);
+  thread.hashLater("nomt", [pageAt], [pageAt, pageAt + 4096, 4095]);
+  // The worker, which is this test, has taken the first group and is slow.
+  words[TAKEN] = 1;
+  const { load } = Atomics;
+  let looks = 0;
+  Atomics.load = ((array: Int32Array, index: number) => {
+    if (array.length === words.length && index === ENDED && ++looks === 9) {
+      assertEquals(words[TAKEN], 1, "the second group waits");
+      slots[0] = -1;
+      words[ENDED] = 1;
+    }
+    return load(array, index);
+  }) as typeof load;
+  try {
+    thread.finishGroups();
+  } finally {
+    Atomics.load = load;
+  }
+  assertEquals([words[TAKEN], words[ENDED]], [2, 2]);
   thread.end();
 });
 

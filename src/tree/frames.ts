@@ -1,13 +1,12 @@
 // This module is browser compatible.
 //
 // Which page each frame of the pool holds, what state it is in, and which frame is
-// given up when all are taken. Pages are found by an open-addressing table. A page
-// that storage does not have is *unwritten*; neither it nor a pinned one is ever
-// given up.
+// given up when all are taken. A page that storage does not have is *unwritten*;
+// neither it nor a pinned one is ever given up.
 
 import type { Counters } from "../metrics.ts";
 import { FreeFrames } from "./free_frames.ts";
-import { U32Table } from "./u32_table.ts";
+import { PageTable } from "./page_table.ts";
 
 /** No page's number. */
 export const NOBODY = -1;
@@ -32,7 +31,7 @@ export class Frames {
   readonly #page: Uint32Array;
   readonly #state: Uint8Array;
   readonly #pin: Uint32Array;
-  readonly #table: U32Table;
+  readonly #table: PageTable;
   readonly #free: FreeFrames;
   readonly #counters: Counters;
   #clock = 0;
@@ -61,7 +60,7 @@ export class Frames {
     this.#page = new Uint32Array(count);
     this.#state = new Uint8Array(count);
     this.#pin = new Uint32Array(count);
-    this.#table = new U32Table(count, 1);
+    this.#table = new PageTable(count);
     this.#free = new FreeFrames(count);
     this.#givenUp = new Uint32Array(1 << 29 - Math.clz32(count));
   }
@@ -98,8 +97,7 @@ export class Frames {
 
   /** The frame that holds a page, or -1. */
   find(page: number): number {
-    const place = this.#table.find(page);
-    return place < 0 ? -1 : this.#table.first(place);
+    return this.#table.find(page);
   }
 
   /** Gives a frame that holds nothing, or a page without a name, its page. */

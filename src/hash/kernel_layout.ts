@@ -105,7 +105,7 @@ export const RESERVED_BYTES: number = MAILBOX_AT + 128;
 // A group of edits of pages: a header, items, then keys with new values, then entries
 // for the log. All fields are words.
 /** Bytes of a group. */
-export const EDITS_BYTES = 1 << 14;
+export const EDITS_BYTES = 1 << 16;
 /** Header: items, id of the version being made (low, high), bytes of a page and a key. */
 export const EDITS_COUNT = 0;
 export const EDITS_BIRTH = 4;
@@ -114,7 +114,7 @@ export const EDITS_KEY_BYTES = 16;
 /** Afterwards: where the log's entries end. */
 export const EDITS_LOG_END = 20;
 /** Items of a group, at most, and where they begin. */
-export const EDITS_ITEMS_MAX = 16;
+export const EDITS_ITEMS_MAX = 64;
 export const EDITS_ITEMS_AT = 64;
 export const EDITS_ITEM_BYTES = 64;
 /** Keys with values. */

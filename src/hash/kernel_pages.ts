@@ -78,10 +78,10 @@ import {
 } from "./kernel_page_rules.ts";
 
 /**
- * Exported: (list of page offsets, count, whether more follows). Values, leaves and
- * nodes hashed are at the list afterwards: three words. Behind the pages may follow the
- * offset of the first frame, the end of all, and the bytes of one less 1: then pages
- * that lead to others are hashed, too, if those others are done; else never.
+ * Exported: (list of page offsets, count, unused). Behind the pages follow the offset of
+ * the first frame, the end of all, and the bytes of one less 1: by these a page that leads
+ * to others is hashed, too, if those others are done. Values, leaves and nodes hashed are
+ * at the list afterwards: three words.
  */
 export const KERNEL_PAGES = "pages";
 
@@ -497,16 +497,13 @@ export function definePages(
   ]);
   const signature = { params: [I32, I32, I32], name: KERNEL_PAGES };
   module.func(signature, ({ params, base, locals }) => {
-    const [list, count, more] = params, [at, end] = locals(I32, 2);
+    const [list, count] = params, [at, end] = locals(I32, 2);
     return [
       start(),
       set(at, get(list)),
       set(end, i32.add(get(list), i32.shl(get(count), i32.const(2)))),
-      when(
-        get(more),
-        [FIRST, END, MASK].map((word, i) =>
-          setTop(base, word, i32.load(get(end), 4 * i))
-        ),
+      [FIRST, END, MASK].map((word, i) =>
+        setTop(base, word, i32.load(get(end), 4 * i))
       ),
       when(
         get(count),

@@ -116,14 +116,14 @@ function serve(scope: WorkerScope): void {
         const group = Atomics.load(words, TAKEN);
         const at = (queue >> 2) + (group & SLOTS - 1) * SLOT_WORDS;
         const isThere = group !== Atomics.load(words, POSTED);
-        const what = isThere ? all[at] : 0, isInOrder = what & IN_ORDER;
+        const what = isThere ? all[at] : 0;
         if (
           isThere &&
-          (isInOrder === 0 || Atomics.load(words, ENDED) === group) &&
+          ((what & IN_ORDER) === 0 || Atomics.load(words, ENDED) === group) &&
           Atomics.compareExchange(words, TAKEN, group, group + 1) === group
         ) {
           spins = 0;
-          kernels[what & 0xff](4 * (at + SLOT_HEAD), all[at + 1], isInOrder);
+          kernels[what & 0xff](4 * (at + SLOT_HEAD), all[at + 1], 0);
           Atomics.store(all, at, NO_KERNEL);
           Atomics.add(words, ENDED, 1);
           Atomics.notify(words, ENDED);
@@ -328,11 +328,13 @@ export class SecondThread {
     for (;;) {
       const group = Atomics.load(words, TAKEN);
       if (group === words[POSTED]) return false;
-      const at = this.#slot(group), what = all[at], inOrder = what & IN_ORDER;
-      if (inOrder !== 0 && Atomics.load(words, ENDED) !== group) return false;
+      const at = this.#slot(group), what = all[at];
+      if ((what & IN_ORDER) !== 0 && Atomics.load(words, ENDED) !== group) {
+        return false;
+      }
       const next = Atomics.compareExchange(words, TAKEN, group, group + 1);
       if (next !== group) continue;
-      this.#kernels[what & 0xff](4 * (at + SLOT_HEAD), all[at + 1], inOrder);
+      this.#kernels[what & 0xff](4 * (at + SLOT_HEAD), all[at + 1], 0);
       all[at] = NO_KERNEL;
       Atomics.add(words, ENDED, 1);
       return true;

@@ -210,7 +210,7 @@ export class WasmHasher implements BatchHasher, Checksums {
 
   /** Hashes pages, as a {@linkcode PageHasher} does. */
   hashPages(family: Scheme["family"], list: number, count: number): void {
-    this.#kernels[KERNEL_PAGES](list, count, 1);
+    this.#kernels[KERNEL_PAGES](list, count, 0);
     const words = this.#words, i = list >>> 2;
     this.countPages(family, words[i], words[i + 1], words[i + 2]);
   }

@@ -28,7 +28,7 @@ import type { PagePool } from "../tree/pool.ts";
 /** Groups of pages that may be edited before they are settled. */
 const GROUPS = 8;
 /** The same with a second thread. */
-const SHARED_GROUPS = 32;
+const SHARED_GROUPS = 16;
 
 /** How hashes are computed; `"auto"` takes the fastest that works here. */
 export type HasherChoice = "auto" | "js" | "wasm";

@@ -3,21 +3,8 @@
 
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { memoryBackend, open, type Stemma } from "../../mod.ts";
-import { KERNEL_PAGES } from "../../src/hash/kernel_pages.ts";
-import {
-  RESERVED_BYTES,
-  WasmHasher,
-  wasmHasher,
-} from "../../src/hash/wasm_hasher.ts";
-import { keyRule } from "../../src/tree/keys.ts";
-import {
-  DIRTY,
-  KIND_SHIFT,
-  metaAt,
-  NONE,
-  TERMINAL,
-} from "../../src/tree/layout.ts";
-import { Pages } from "../../src/tree/pages.ts";
+import { EDITS_ITEMS_MAX } from "../../src/hash/kernel_layout.ts";
+import { WasmHasher } from "../../src/hash/wasm_hasher.ts";
 import { amount, type Random, random } from "../_amount.ts";
 import { drawBatch } from "./_batches.ts";
 import {
@@ -212,42 +199,9 @@ Deno.test("nearly all of a large batch goes through the kernel", async () => {
   await commit(db, randomWrites(20_000, draw));
   const more = randomWrites(size, draw);
   const groups = await groupsEdited(() => commit(db, more));
-  // Sixteen pages a group, and hardly more than two keys a page of these.
-  assertGreater(groups, size / 16 / 3);
+  // Hardly more than two keys a page of these.
+  assertGreater(groups, size / EDITS_ITEMS_MAX / 3);
   for (const [key, value] of more) assertEquals(db.get(key), value);
-});
-
-Deno.test("a second thread hashes no page that leads to others", () => {
-  const memory = new WebAssembly.Memory({ initial: 8, maximum: 8 });
-  const at = 1024, listAt = at + (RESERVED_BYTES + 63 & ~63), f = 7 * 65536;
-  const hasher = wasmHasher(memory, at, SCHEMES["nomt-blake3"])!;
-  const pages = new Pages(
-    memory.buffer,
-    4096,
-    keyRule(SCHEMES["nomt-blake3"]),
-    f + 4096,
-  );
-  pages.reset(f, 1, 1);
-  const [root, join, child, left, right] = [0, 0, 0, 0, 0].map(() =>
-    pages.allocateNode(f)
-  );
-  for (const n of [left, right]) {
-    pages.u16[metaAt(f, n)] = TERMINAL << KIND_SHIFT | DIRTY;
-    pages.u16[metaAt(f, n) + 1] = pages.allocateHeap(f, 32);
-  }
-  pages.makeChild(f, child, 2, 9, root);
-  pages.makeJoin(f, join, 1, left, right, root);
-  pages.makeJoin(f, root, 0, join, child, NONE);
-  pages.setRoot(f, root);
-  for (const n of [root, join]) pages.u16[metaAt(f, n)] |= DIRTY;
-  const isDirty = (): boolean => (pages.u16[metaAt(f, join)] & DIRTY) !== 0;
-  // What a second thread runs, and then what the first one does.
-  pages.u32.set([f], listAt >> 2);
-  hasher.kernels[KERNEL_PAGES](listAt, 1, 0);
-  assert(isDirty());
-  pages.u32.set([f, f, f + 4096, 4095], listAt >> 2);
-  hasher.kernels[KERNEL_PAGES](listAt, 1, 1);
-  assert(!isDirty());
 });
 
 Deno.test("a batch that fails half way gives back all frames", async () => {

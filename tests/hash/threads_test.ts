@@ -121,28 +121,31 @@ Deno.test("hashLater() refuses more pages than a slot of the queue has room for"
   thread.end();
 });
 
-Deno.test("finish() sees two groups that end while it looks for one to take", () => {
-  const queueAt = LIST_AT + 65536, editsAt = queueAt + QUEUE_BYTES;
-  const memory = memoryOf(editsAt + 4096, true);
+// Words of the mailbox.
+const [READY, POSTED, TAKEN, ENDED] = [0, 10, 11, 12];
+
+/** A second thread, awake, whose worker is the test itself. */
+function byHand() {
+  const queueAt = LIST_AT + 65536, pageAt = queueAt + QUEUE_BYTES;
+  const memory = memoryOf(pageAt + 2 * 4096, true);
   const nomt = { ...scheme, family: "nomt" } as const;
   const hasher = wasmHasher(memory, RESERVED_AT, nomt)!;
   const queue = { at: queueAt, bytes: QUEUE_BYTES };
-  // A worker that does nothing by itself: this test is it, words 3 on are its mailbox.
-  const worker = { postMessage: () => {}, terminate: () => {} };
-  using thread = secondThread(
-    hasher,
-    memory,
-    RESERVED_AT,
-    worker as unknown as Worker,
-    queue,
-  )!;
-  const [READY, POSTED, TAKEN, ENDED] = [0, 10, 11, 12];
+  const idle = { postMessage: () => {}, terminate: () => {} };
+  const worker = idle as unknown as Worker;
+  const thread = secondThread(hasher, memory, RESERVED_AT, worker, queue)!;
   const words = new Int32Array(memory.buffer, RESERVED_AT + MAILBOX_AT, 16);
   const slots = new Int32Array(memory.buffer, queueAt);
   words[READY] = 1;
   thread.begin();
+  return { thread, words, slots, pageAt };
+}
+
+Deno.test("finish() sees two groups that end while it looks for one to take", () => {
+  const { thread: made, words, slots, pageAt } = byHand();
+  using thread = made;
   // Groups without a page.
-  const tickets = [1, 2].map(() => thread.editLater("nomt", editsAt)!);
+  const tickets = [1, 2].map(() => thread.editLater("nomt", pageAt)!);
   const { load } = Atomics;
   Atomics.load = ((array: Int32Array, index: number) => {
     if (array.length === words.length && index === TAKEN) {
@@ -163,24 +166,8 @@ Deno.test("finish() sees two groups that end while it looks for one to take", ()
 });
 
 Deno.test("a group of pages begins when the groups before it are done", () => {
-  const queueAt = LIST_AT + 65536, pageAt = queueAt + QUEUE_BYTES;
-  const memory = memoryOf(pageAt + 2 * 4096, true);
-  const nomt = { ...scheme, family: "nomt" } as const;
-  const hasher = wasmHasher(memory, RESERVED_AT, nomt)!;
-  const queue = { at: queueAt, bytes: QUEUE_BYTES };
-  const worker = { postMessage: () => {}, terminate: () => {} };
-  using thread = secondThread(
-    hasher,
-    memory,
-    RESERVED_AT,
-    worker as unknown as Worker,
-    queue,
-  )!;
-  const [READY, TAKEN, ENDED] = [0, 11, 12];
-  const words = new Int32Array(memory.buffer, RESERVED_AT + MAILBOX_AT, 16);
-  const slots = new Int32Array(memory.buffer, queueAt);
-  words[READY] = 1;
-  thread.begin();
+  const { thread: made, words, slots, pageAt } = byHand();
+  using thread = made;
   thread.editLater("nomt", pageAt + 4096);
   thread.hashLater("nomt", [pageAt], [pageAt, pageAt + 4096, 4095]);
   // The worker, which is this test, has taken the first group and is slow.

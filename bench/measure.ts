@@ -56,3 +56,14 @@ export async function settleDisk(): Promise<void> {
     // Measured with a busy disk, then.
   }
 }
+
+/** Arguments with which Deno runs a program of the benchmark, told a value as JSON. */
+export function programArguments(program: string, value: unknown): string[] {
+  const root = new URL("..", import.meta.url).pathname;
+  return [
+    ...["run", "-A", "--no-lock", "--v8-flags=--expose-gc"],
+    `--config=${root}deno.json`,
+    program,
+    JSON.stringify(value),
+  ];
+}

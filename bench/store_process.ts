@@ -3,7 +3,13 @@
 // caller's, and, run as a program, the process itself. They talk in lines of JSON.
 
 import { schemeByName, verify, verifyKey } from "@stemma/verify";
-import { clock, collectGarbage, copyFolder, median } from "./measure.ts";
+import {
+  clock,
+  collectGarbage,
+  copyFolder,
+  median,
+  programArguments,
+} from "./measure.ts";
 import { PEERS } from "./peers/mod.ts";
 import { stemma, StemmaSubject } from "./peers/stemma.ts";
 import type { Peer, Subject } from "./subject.ts";
@@ -84,14 +90,8 @@ export class StoreProcess {
   readonly #lines: AsyncIterator<string>;
 
   constructor(setup: Setup) {
-    const root = new URL("..", import.meta.url).pathname;
     this.#child = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "-A", "--no-lock", "--v8-flags=--expose-gc"],
-        `--config=${root}deno.json`,
-        import.meta.url,
-        JSON.stringify(setup),
-      ],
+      args: programArguments(import.meta.url, setup),
       stdin: "piped",
       stdout: "piped",
     }).spawn();

@@ -2,6 +2,7 @@
 // one process pays for the memory they have left and for what V8 has learnt from them.
 // The process's own end is `steps.ts`.
 
+import { programArguments } from "../measure.ts";
 import type { BarContext } from "./_bar.ts";
 
 /** What a process is told. */
@@ -23,14 +24,8 @@ export async function runStep<T>(
     context: { isQuick, isNightly, directory, seed },
     arguments: args,
   };
-  const root = new URL("../..", import.meta.url).pathname;
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "-A", "--no-lock", "--v8-flags=--expose-gc"],
-      `--config=${root}deno.json`,
-      import.meta.resolve("./steps.ts"),
-      JSON.stringify(task),
-    ],
+    args: programArguments(import.meta.resolve("./steps.ts"), task),
     stderr: "inherit",
   }).output();
   if (!success) {

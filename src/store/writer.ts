@@ -154,7 +154,6 @@ export class Writer implements EndHost {
       (this.#second?.isReady ?? false);
     const ends = changes.count >= ENDS_CHANGES_MIN ? this.#ends : undefined;
     this.#isShared = isShared;
-    this.#settled = 0;
     this.#partFrames = Math.min(
       isShared
         ? SHARED_PART_FRAMES

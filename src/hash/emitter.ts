@@ -268,6 +268,7 @@ export const brIf = (depth: number, condition: Code): Code => [
   unsignedLeb(depth),
 ];
 export const leave: Code = [0x0f];
+export const drop = (a: Code): Code => [a, 0x1a];
 export const select = (a: Code, b: Code, condition: Code): Code => [
   a,
   b,

@@ -62,7 +62,9 @@ import {
   ITEM_DONE,
   ITEM_FRAME,
   ITEM_FROM,
+  ITEM_HASH,
   ITEM_HOME,
+  ITEM_IS_HASHED,
   ITEM_KEYS,
   ITEM_PAGE,
   ITEM_ROOT,
@@ -644,7 +646,19 @@ function defineItem(
       i32.store(get(item), get(done), ITEM_DONE),
       i32.store(get(item), get(changed), ITEM_CHANGED),
       i32.store(get(item), rootDepth(get(f)), ITEM_ROOT),
-      when(get(changed), hashPage(get(f))),
+      i32.store(get(item), i32.const(0), ITEM_IS_HASHED),
+      when(
+        get(changed),
+        i32.store(
+          get(item),
+          hashPage(
+            get(f),
+            add(get(item), ITEM_HASH),
+            word(get(item), ITEM_ABOVE),
+          ),
+          ITEM_IS_HASHED,
+        ),
+      ),
       get(log),
     ];
   });

@@ -116,7 +116,7 @@ export const EDITS_LOG_END = 20;
 /** Items of a group, at most, and where they begin. */
 export const EDITS_ITEMS_MAX = 64;
 export const EDITS_ITEMS_AT = 64;
-export const EDITS_ITEM_BYTES = 64;
+export const EDITS_ITEM_BYTES = 96;
 /** Keys with values. */
 export const EDITS_KEYS_AT: number = EDITS_ITEMS_AT +
   EDITS_ITEMS_MAX * EDITS_ITEM_BYTES;
@@ -144,6 +144,9 @@ export const ITEM_FRAME = 36;
 /** Number of the page as it is, and id of the version that made it (low, high). */
 export const ITEM_PAGE = 40;
 export const ITEM_BIRTH = 44;
+/** Afterwards: whether its root node is hashed, too, and the hash: 32 bytes. */
+export const ITEM_IS_HASHED = 52;
+export const ITEM_HASH = 64;
 
 /** Bytes of a key, padded. */
 export const EDIT_KEY_BYTES = 32;

@@ -25,6 +25,7 @@ import {
   brIf,
   type Call,
   type Code,
+  drop,
   get,
   I32,
   i32,
@@ -319,11 +320,15 @@ function goBelow(visit: Visit, stack: Local): Code {
   ];
 }
 
-/** (page): writes down what is dirty below its root. */
+/**
+ * (page, where the hash of its root node goes, depth of the join above): writes down what
+ * is dirty below its root, and the root as well unless its hash goes nowhere: 0.
+ */
 function defineVisit(module: ModuleWriter, rules: Rules, below: Call): Call {
-  return module.func({ params: [I32] }, ({ params, base, locals }) => {
-    const f = params[0];
-    const [n, at, meta, out, above, left, right, a, b, c, d] = locals(I32, 11);
+  const signature = { params: [I32, I32, I32] };
+  return module.func(signature, ({ params, base, locals }) => {
+    const [f, out, above] = params;
+    const [n, at, meta, left, right, a, b, c, d] = locals(I32, 9);
     const visit = { base, f, n, at, meta, out, above, left, right, a, b, c, d };
     const [stack, visited] = locals(I32, 2);
     const bottom = add(base, PAGE_STACK_AT);
@@ -348,7 +353,7 @@ function defineVisit(module: ModuleWriter, rules: Rules, below: Call): Call {
       );
     return [
       set(n, i32.load16(get(f), AT_ROOT)),
-      read,
+      when(get(out), [take, writeJoin(visit, rules, below)], read),
       set(stack, bottom),
       loop([
         goBelow(visit, stack),
@@ -454,7 +459,11 @@ function defineFlush(
 export interface PageKernels {
   /** (): starts a call. */
   readonly start: Call;
-  /** (page): writes down what is dirty below its root; hashes when there is much. */
+  /**
+   * (page, where the hash of its root node goes or 0, depth of the join above) -> whether
+   * what is dirty is written down: below the root, and the root if its hash goes somewhere.
+   * Hashes when there is much.
+   */
   readonly hashPage: Call;
   /** (list): hashes what is left; values, leaves and nodes hashed go to the list. */
   readonly finish: Call;
@@ -478,17 +487,19 @@ export function definePages(
     empty(base),
     [...DONE, FIRST, END, MASK].map((word) => setTop(base, word, i32.const(0))),
   ]);
-  const hashPage = module.func({ params: [I32] }, ({ params, base, local }) => {
-    const page = params[0], weight = local(I32);
+  const ofPage = { params: [I32, I32, I32], result: I32 };
+  const hashPage = module.func(ofPage, ({ params, base, local }) => {
+    const [page, out, above] = params, weight = local(I32);
     const most = i32.const(PAGE_NODES_MAX);
     const nodes = i32.add(top(base, VISITED), get(weight));
     return [
       set(weight, weigh(get(page))),
-      when(i32.gtU(get(weight), most), leave),
+      when(i32.gtU(get(weight), most), [i32.const(0), leave]),
       when(get(weight), [
         when(i32.gtU(nodes, most), flush()),
-        visit(get(page)),
+        visit(get(page), get(out), get(above)),
       ]),
+      get(weight),
     ];
   });
   const finish = module.func({ params: [I32] }, ({ params, base }) => [
@@ -508,7 +519,7 @@ export function definePages(
       when(
         get(count),
         loop([
-          hashPage(i32.load(get(at))),
+          drop(hashPage(i32.load(get(at)), i32.const(0), i32.const(0))),
           bump(at, 4),
           brIf(0, i32.ltS(get(at), get(end))),
         ]),

@@ -26,7 +26,9 @@ import {
   ITEM_DONE,
   ITEM_FRAME,
   ITEM_FROM,
+  ITEM_HASH,
   ITEM_HOME,
+  ITEM_IS_HASHED,
   ITEM_KEYS,
   ITEM_PAGE,
   ITEM_ROOT,
@@ -292,7 +294,8 @@ export class EndEdits {
     // Pinned pages count as this version's own.
     if (frame !== from) pool.unpin(from);
     if (!isChanged || frame === from) pool.unstage(to);
-    if (!isChanged) return pages.swizzle(above, entry, from);
+    // Its hash is still in its cell.
+    if (!isChanged) return pages.setClean(above, entry);
     let page = u32[i + (ITEM_PAGE >> 2)];
     if (frame === from) pool.touch(from);
     else {
@@ -305,7 +308,11 @@ export class EndEdits {
     }
     pages.setChildPage(above, entry, page);
     pages.u16[metaAt(above, entry) + 2] = u32[i + (ITEM_ROOT >> 2)];
-    pages.swizzle(above, entry, frame);
+    if (u32[i + (ITEM_IS_HASHED >> 2)] === 0) {
+      return pages.swizzle(above, entry, frame);
+    }
+    pages.copyHash(item + ITEM_HASH, hashAt(above, entry));
+    pages.setClean(above, entry);
   }
 
   /** Tells which keys have not been seen to. */

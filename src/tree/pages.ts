@@ -317,6 +317,11 @@ export class Pages {
     if (this.swizzles) this.u32[hashAt(f, n) >> 2] = frame;
   }
 
+  /** A node's hash is good again. */
+  setClean(f: number, n: number): void {
+    this.u16[metaAt(f, n)] &= ~DIRTY;
+  }
+
   /** Puts `to` in the place of `from` below `from`'s parent. */
   replaceInParent(f: number, from: number, to: number): void {
     const parent = this.parent(f, from);

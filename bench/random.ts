@@ -40,10 +40,27 @@ function mix(x: number): number {
   return x ^ (x >>> 16);
 }
 
+/** The first word of a key. */
+function firstWord(index: number): number {
+  return mix(index + 0x5bd1e995);
+}
+
+/**
+ * The numbers of the first keys, at most 2^24, in the order of the keys as far as their
+ * first 29 bits tell.
+ */
+export function spreadOrder(count: number): Float64Array {
+  const order = new Float64Array(count);
+  for (let i = 0; i < count; i++) order[i] = (firstWord(i) >>> 3) * 2 ** 24 + i;
+  order.sort();
+  for (let i = 0; i < count; i++) order[i] %= 2 ** 24;
+  return order;
+}
+
 /** Key number `index`: distinct for distinct indices below 2^32. */
 export function spreadKey(index: number, bytes: number): Uint8Array {
   const key = new Uint8Array(bytes);
-  let word = mix(index + 0x5bd1e995);
+  let word = firstWord(index);
   for (let at = 0; at < bytes; at += 4) {
     const end = Math.min(4, bytes - at);
     for (let i = 0; i < end; i++) key[at + i] = word >>> (24 - 8 * i);

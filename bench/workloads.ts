@@ -2,7 +2,7 @@
 // the seed alone, so that every peer gets the same ones. Names and parameters of
 // the first four are those of NOMT's benchtop.
 
-import { random, spreadKey, valueOf } from "./random.ts";
+import { random, spreadKey, spreadOrder, valueOf } from "./random.ts";
 
 /** Reads, then writes that are committed together. */
 export interface Batch {
@@ -23,6 +23,8 @@ export interface Workload {
   readonly note?: string;
   /** The state to begin with, in batches. */
   load(): Iterable<Batch>;
+  /** The same in the order of keys, for a state that is loaded in bulk. */
+  loadInOrder?(): Iterable<Batch>;
   /** Iterations one after another; each call begins again. */
   iterations(): Generator<Batch, never>;
 }
@@ -88,12 +90,14 @@ function* loadKeys(
   count: number,
   key: (index: number) => Uint8Array,
   value: (index: number) => Uint8Array,
+  order?: Float64Array,
 ): Generator<Batch> {
   for (let from = 0; from < count; from += LOAD_KEYS) {
     const keys: Uint8Array[] = [], values: Uint8Array[] = [];
     for (let i = from; i < Math.min(count, from + LOAD_KEYS); i++) {
-      keys.push(key(i));
-      values.push(value(i));
+      const index = order?.[i] ?? i;
+      keys.push(key(index));
+      values.push(value(index));
     }
     yield { reads: [], keys, values };
   }
@@ -102,15 +106,18 @@ function* loadKeys(
 /** Random reads and writes: `randr`, `randw` and `randrw`. */
 function access(name: WorkloadName, options: WorkloadOptions): Workload {
   const { capacity, size, fresh, reads, deletes, seed } = options;
+  const count = 2 ** capacity;
   const key = (index: number): Uint8Array => spreadKey(index, KEY_BYTES);
+  const value = (index: number): Uint8Array => valueOf(index, VALUE_BYTES);
   return {
     name,
     scheme: "nomt-blake3",
     isFixed: true,
-    load: () => loadKeys(2 ** capacity, key, (i) => valueOf(i, VALUE_BYTES)),
+    load: () => loadKeys(count, key, value),
+    loadInOrder: () => loadKeys(count, key, value, spreadOrder(count)),
     *iterations() {
       const { int } = random(seed);
-      let known = 2 ** capacity;
+      let known = count;
       // Reads of absent keys must not become present ones later.
       let absent = 2 ** 31;
       for (let stamp = 1 << 30;;) {

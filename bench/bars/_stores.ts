@@ -13,6 +13,9 @@ import { runStep } from "./process.ts";
 /** Writes of a commit in most bars. */
 export const WRITES = 20_000;
 
+/** Keys of a state, as a power of two, above which it is loaded in bulk. */
+const BATCHES_MAX = 20;
+
 /** Commits from one checkpoint to the next while a store comes of age. */
 const AGING_COMMITS = 40;
 /** Checkpoints until its file has room for what two headers keep and a third writes. */
@@ -28,10 +31,15 @@ export function writes(
   return workload("randw", { capacity, size, fresh, reads, deletes, seed });
 }
 
+/** Fills a store with batches. */
+async function fill(subject: Subject, batches: Iterable<Batch>): Promise<void> {
+  for (const batch of batches) await subject.commit(batch);
+  await subject.settle?.();
+}
+
 /** Fills a store with a workload's state. */
 export async function load(subject: Subject, work: Workload): Promise<void> {
-  for (const batch of work.load()) await subject.commit(batch);
-  await subject.settle?.();
+  await fill(subject, work.load());
 }
 
 /**
@@ -98,7 +106,9 @@ export async function build(
   const template = templateOf(context, work, capacity, scheme);
   const building = `${template}.building`;
   const subject = await StemmaSubject.open(building, { scheme });
-  await load(subject, work);
+  // Each batch of a large state in any order would write a good part of it anew.
+  const isBulk = capacity > BATCHES_MAX;
+  await fill(subject, isBulk ? work.loadInOrder!() : work.load());
   if (work.name === "randw") await age(context, subject, capacity);
   await subject.close();
   await Deno.rename(building, template);
@@ -125,7 +135,10 @@ export async function openLoaded(
     if (work.name === "randw") await runStep("load", context, capacity, scheme);
     else await build(context, capacity, scheme, work);
   }
-  if (isLast) return await StemmaSubject.open(template, options);
+  if (isLast) {
+    await settleDisk();
+    return await StemmaSubject.open(template, options);
+  }
   const copy = `${context.directory}/copy-${copies++}-${Deno.pid}`;
   await copyFolder(template, copy);
   await settleDisk();

@@ -194,8 +194,10 @@ export class EndEdits {
       this.#oldest = (this.#oldest + 1) % this.#groups;
       const count = u32[at + EDITS_COUNT >> 2];
       for (let k = 0; k < count; k++) {
-        const item = at + EDITS_ITEMS_AT + k * EDITS_ITEM_BYTES;
-        this.#pool.unstage(u32[item + ITEM_TO >> 2]);
+        const i = at + EDITS_ITEMS_AT + k * EDITS_ITEM_BYTES >> 2;
+        const to = u32[i + (ITEM_TO >> 2)];
+        if (to === u32[i + (ITEM_FROM >> 2)]) this.#pool.discard(to);
+        else this.#pool.unstage(to);
       }
     }
     this.#count = 0;
@@ -242,7 +244,8 @@ export class EndEdits {
 
   #pushItem(end: End, keys: number, first: number, count: number): void {
     const { pages, pages: { u32 } } = this.#pool;
-    const to = this.#pool.stageEmpty(end.frame);
+    // What storage alone has is changed where it is: nobody else has loaded it.
+    const to = end.isLoaded ? end.frame : this.#pool.stageEmpty(end.frame);
     const group = this.#groupAt();
     const i = group + EDITS_ITEMS_AT + this.#count * EDITS_ITEM_BYTES >> 2;
     u32[i + (ITEM_FROM >> 2)] = end.frame;
@@ -291,16 +294,17 @@ export class EndEdits {
     const to = u32[i + (ITEM_TO >> 2)], from = u32[i + (ITEM_FROM >> 2)];
     const frame = u32[i + (ITEM_FRAME >> 2)];
     const isChanged = u32[i + (ITEM_CHANGED >> 2)] > 0;
+    const birth = u32[i + (ITEM_BIRTH >> 2)] +
+      u32[i + (ITEM_BIRTH >> 2) + 1] * 2 ** 32;
+    const isOwn = birth === this.#birth;
+    if (from !== to && (!isChanged || isOwn)) pool.unstage(to);
     // Pinned pages count as this version's own.
-    if (frame !== from) pool.unpin(from);
-    if (!isChanged || frame === from) pool.unstage(to);
+    if (!isOwn && (!isChanged || from !== to)) pool.unpin(from);
     // Its hash is still in its cell.
     if (!isChanged) return pages.setClean(above, entry);
     let page = u32[i + (ITEM_PAGE >> 2)];
-    if (frame === from) pool.touch(from);
+    if (isOwn) pool.touch(from);
     else {
-      const birth = u32[i + (ITEM_BIRTH >> 2)] +
-        u32[i + (ITEM_BIRTH >> 2) + 1] * 2 ** 32;
       this.#host.supersede(page, birth);
       page = this.#host.allocatePage();
       pool.adopt(to, page, this.#birth);

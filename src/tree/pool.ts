@@ -276,6 +276,16 @@ export class PagePool {
     return this.#meet(frame, u32[i + 1], u32[i + 2]);
   }
 
+  /**
+   * The page below an entry that is not in the pool, loaded and pinned: {@linkcode adopt}
+   * takes its frame.
+   */
+  childLoaded(f: number, n: number): number {
+    const child = this.child(f, n);
+    this.pin(child);
+    return child;
+  }
+
   /** Whether the page at `f` is known to lead to others. */
   isInner(f: number): boolean {
     return this.#frames.isInner(this.#frames.at(f));
@@ -363,7 +373,8 @@ export class PagePool {
 
   /**
    * Makes a staged frame page `page` of a version, or the frame of a page that
-   * {@linkcode childToEdit} has loaded, which goes back to be in storage alone.
+   * {@linkcode childToEdit} or {@linkcode childLoaded} has loaded, which goes back to be in
+   * storage alone.
    */
   adopt(f: number, page: number, birth: number): void {
     if (this.#frames.find(page) >= 0) throw inUse(page);
@@ -381,6 +392,13 @@ export class PagePool {
     const frame = this.#frames.at(f);
     if (this.#frames.page(frame) === 0) this.#frames.release(frame);
     else this.#frames.unpin(frame);
+  }
+
+  /** Gives up a frame whose page is no longer what storage has. */
+  discard(f: number): void {
+    const frame = this.#frames.at(f);
+    this.#frames.unname(this.#frames.page(frame));
+    this.#frames.release(frame);
   }
 
   /** Reads a cached page anew, unless storage does not have it. */

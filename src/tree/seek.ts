@@ -21,8 +21,9 @@ import type { PagePool } from "./pool.ts";
 
 /** What leads to a page at the end of a path. */
 export interface End {
-  /** The page's frame. */
+  /** The page's frame, pinned if the page has been loaded for this. */
   frame: number;
+  isLoaded: boolean;
   /** The frame above it, writable, and the entry there, which is marked dirty. */
   parent: number;
   entry: number;
@@ -42,7 +43,13 @@ export class PathSeeker {
    * out.
    */
   readonly closed: number[] = [];
-  readonly #end: End = { frame: 0, parent: 0, entry: 0, above: 0 };
+  readonly #end: End = {
+    frame: 0,
+    isLoaded: false,
+    parent: 0,
+    entry: 0,
+    above: 0,
+  };
   #keys: Uint8Array = new Uint8Array(0);
   #keyWords: Uint32Array = new Uint32Array(0);
   #lastAt = -1;
@@ -126,8 +133,8 @@ export class PathSeeker {
    * Walks to the page at the end of a key's path, for somebody else to edit it: what is
    * above it is made ready for that.
    *
-   * @returns `undefined` when there is none, or it is not in the pool, or has changed in
-   *   this part; else an object that the next call overwrites.
+   * @returns `undefined` when there is none, or it has changed in this part and is not
+   *   settled; else an object that the next call overwrites.
    */
   seekEnd(at: number, length: number): End | undefined {
     const pages = this.#pages, { u16 } = pages, path = this.#path;
@@ -145,7 +152,7 @@ export class PathSeeker {
       }
       if (kind !== CHILD) return undefined;
       const frame = this.#pool.childInPool(f, n);
-      if (frame === 0) return undefined;
+      if (frame === 0) return this.#takeEnd(level, n);
       if (!this.#pool.isInner(frame)) return this.#takeEnd(level, n, frame);
       level = path.enter(level, n);
       f = path.frames[level];
@@ -153,16 +160,18 @@ export class PathSeeker {
     }
   }
 
-  #takeEnd(level: number, n: number, frame: number): End | undefined {
+  /** @param frame Where the page is; omitted: it is to be loaded. */
+  #takeEnd(level: number, n: number, frame?: number): End | undefined {
     const pages = this.#pages, { u16 } = pages, path = this.#path;
     const f = path.frames[level], i = metaAt(f, n), end = this.#end;
     const parent = u16[i + 3];
     if ((u16[i] & (DIRTY | EXTEND)) !== 0 || parent === NONE) return undefined;
     path.makeWritable(level);
+    end.isLoaded = frame === undefined;
+    end.frame = frame ?? this.#pool.childLoaded(f, n);
     // Its hash stays in its cell until the page is settled: not by `markDirty`.
     u16[i] |= DIRTY;
     path.markDirty(level, parent);
-    end.frame = frame;
     end.parent = f;
     end.entry = n;
     end.above = pages.depth(f, parent);

@@ -204,28 +204,76 @@ Deno.test("nearly all of a large batch goes through the kernel", async () => {
   for (const [key, value] of more) assertEquals(db.get(key), value);
 });
 
-Deno.test("a batch that fails half way gives back all frames", async () => {
-  const draw = random("frames");
-  await using db = await open(memoryBackend(), { scheme: "nomt-blake3" });
-  await commit(db, randomWrites(5000, draw));
-  const before = db.metrics().cacheBytes, root = db.root;
+/** Has the kernel fail when it has edited some groups of pages, and run into it. */
+async function failHalfWay(run: () => Promise<unknown>): Promise<void> {
   const { editPages } = WasmHasher.prototype;
   let groups = 0;
   WasmHasher.prototype.editPages = function (family, group) {
-    if (groups++ === 2) throw new Error("planted");
+    if (groups === 2) throw new Error("planted");
+    groups++;
     editPages.call(this, family, group);
   };
   let message = "";
   try {
-    await commit(db, randomWrites(2000, draw));
+    await run();
   } catch (error) {
     message = (error as Error).message;
   } finally {
     WasmHasher.prototype.editPages = editPages;
   }
   assertEquals(message, "planted");
+}
+
+Deno.test("a batch that fails half way gives back all frames", async () => {
+  const draw = random("frames");
+  await using db = await open(memoryBackend(), { scheme: "nomt-blake3" });
+  await commit(db, randomWrites(5000, draw));
+  const before = db.metrics().cacheBytes, root = db.root;
+  await failHalfWay(() => commit(db, randomWrites(2000, draw)));
   assertEquals(db.metrics().cacheBytes, before);
   await commit(db, randomWrites(2000, draw));
+  await db.rollback(1);
+  assertEquals(db.root, root);
+  await db.check();
+});
+
+/** A store that was closed: storage has its pages, the pool none. */
+async function openCold(state: readonly Write[]): Promise<Stemma> {
+  const backend = memoryBackend(), options = { scheme: "nomt-blake3" } as const;
+  const db = await open(backend, options);
+  await commit(db, state);
+  await db.close();
+  return await open(backend, options);
+}
+
+Deno.test("pages that only storage has go through the kernel, and older states keep them", async () => {
+  const draw = random("loaded"), state = randomWrites(5000, draw);
+  await using db = await openCold(state);
+  await using warm = await open(memoryBackend(), { scheme: "nomt-blake3" });
+  await commit(warm, state);
+  const more = [
+    ...state.slice(0, 400).map(([key]): Write => [key, draw.bytes(32)]),
+    ...randomWrites(400, draw),
+  ];
+  using older = db.snapshot();
+  // Some 200 pages.
+  assertGreater(await groupsEdited(() => commit(db, more)), 2);
+  await commit(warm, more);
+  assertSameRoots([db, warm]);
+  for (const [key, value] of more) assertEquals(db.get(key), value);
+  for (const [key, value] of state) assertEquals(older.get(key), value);
+  await db.check();
+});
+
+Deno.test("a batch that fails half way leaves nothing in pages that were loaded for it", async () => {
+  const draw = random("discarded"), state = randomWrites(5000, draw);
+  await using db = await openCold(state);
+  const root = db.root;
+  const others = state.map(([key]): Write => [key, draw.bytes(32)]);
+  await failHalfWay(() => commit(db, others));
+  for (const [key, value] of state) assertEquals(db.get(key), value);
+  await commit(db, others);
+  for (const [key, value] of others) assertEquals(db.get(key), value);
   await db.rollback(1);
   assertEquals(db.root, root);
   await db.check();

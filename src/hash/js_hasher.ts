@@ -10,6 +10,7 @@ import type { Scheme } from "@stemma/verify";
 import {
   type BatchHasher,
   type Checksums,
+  COPY_WORDS,
   EIP8297_KEY_BYTES_MAX,
   OP_EIP8297_BRANCH,
   OP_EIP8297_LEAF,
@@ -67,6 +68,15 @@ class JsHasher implements BatchHasher, Checksums {
 
   copy(to: number, from: number, length: number): void {
     this.#bytes.copyWithin(to, from, from + length);
+  }
+
+  copySummed(list: number, count: number, length: number): void {
+    const words = this.#words, first = list >>> 2;
+    for (let i = first; i < first + COPY_WORDS * count; i += COPY_WORDS) {
+      const [from, to, low, high] = words.subarray(i, i + COPY_WORDS);
+      this.copy(to, from, length);
+      this.checksum(to, length, low, high, words.subarray(i + 2, i + 4));
+    }
   }
 
   checksum(

@@ -4,9 +4,10 @@
 // for each kind of memory, since V8 and others keep optimized code with the module.
 
 import type { HashName, Scheme } from "@stemma/verify";
-import { get, I32, memoryCopy, ModuleWriter } from "./emitter.ts";
+import { ModuleWriter } from "./emitter.ts";
 import { blake2bCore } from "./kernel_blake2b.ts";
 import { blake3Core, CHUNK_END, ROOT } from "./kernel_blake3.ts";
+import { defineCopies } from "./kernel_copies.ts";
 import type { Core } from "./kernel_core.ts";
 import { CHUNK_AT, CONSTANTS_AT, INSTANCE_BYTES } from "./kernel_layout.ts";
 import { defineEdits } from "./kernel_edits.ts";
@@ -40,17 +41,6 @@ function isHashName(name: string): name is HashName {
   return Object.hasOwn(cores, name);
 }
 
-/** Exported: (to, from, length). The engine's own copying is slow in shared memory. */
-export const KERNEL_COPY = "copy";
-
-function defineCopy(module: ModuleWriter): void {
-  const signature = { params: [I32, I32, I32], name: KERNEL_COPY };
-  module.func(signature, ({ params }) => {
-    const [to, from, length] = params.map(get);
-    return memoryCopy(to, from, length);
-  });
-}
-
 /** Bytes of a hash function's module; whole pages it hashes for one family. */
 export function kernelBytes(
   core: Core,
@@ -68,8 +58,7 @@ export function kernelBytes(
     const pages = definePages(module, lists, family);
     if (family !== "eip8297") defineEdits(module, pages, family);
   }
-  defineChecksum(module);
-  defineCopy(module);
+  defineCopies(module, defineChecksum(module));
   return module.bytes(shared);
 }
 

@@ -39,7 +39,6 @@ import {
   type ModuleWriter,
   select,
   set,
-  V128,
   v128,
   when,
 } from "./emitter.ts";
@@ -78,6 +77,7 @@ import {
   KINDS,
   metaOf,
 } from "./kernel_page_rules.ts";
+import { COPIED, defineCopyPages } from "./kernel_copies.ts";
 import type { PageKernels } from "./kernel_pages.ts";
 
 /**
@@ -566,41 +566,6 @@ function defineBegin(module: ModuleWriter): Call {
   });
 }
 
-/** Pages that are copied together. */
-const COPIED = 4;
-/** Bytes of a line of the CPU's cache. */
-const LINE = 64;
-
-/**
- * (item, last, bytes of a page): copies the pages of some items, a line of each in turn,
- * so that their lines come from memory together. Behind the last item it is that again.
- */
-function defineCopyPages(module: ModuleWriter): Call {
-  const signature = { params: [I32, I32, I32] };
-  return module.func(signature, ({ params, locals }) => {
-    const [item, last, bytes] = params;
-    const from = locals(I32, COPIED), to = locals(I32, COPIED);
-    const parts = locals(V128, LINE / 16);
-    return [
-      from.map((_, k) => [
-        set(from[k], word(get(item), ITEM_FROM)),
-        set(to[k], word(get(item), ITEM_FRAME)),
-        when(i32.gtU(get(last), get(item)), bump(item, EDITS_ITEM_BYTES)),
-      ]),
-      loop([
-        from.map((_, k) => [
-          parts.map((part, i) => set(part, v128.load(get(from[k]), 16 * i))),
-          parts.map((part, i) => v128.store(get(to[k]), get(part), 16 * i)),
-          bump(from[k], LINE),
-          bump(to[k], LINE),
-        ]),
-        bump(bytes, -LINE),
-        brIf(0, get(bytes)),
-      ]),
-    ];
-  });
-}
-
 /** (item, group, where the log goes on) -> where it goes on after that. */
 function defineItem(
   module: ModuleWriter,
@@ -671,7 +636,12 @@ export function defineEdits(
   family: Family,
 ): void {
   const edit = defineItem(module, family, hashPage);
-  const begin = defineBegin(module), copyPages = defineCopyPages(module);
+  const begin = defineBegin(module);
+  const copyPages = defineCopyPages(module, {
+    stride: EDITS_ITEM_BYTES,
+    from: ITEM_FROM,
+    to: ITEM_FRAME,
+  });
   const signature = { params: [I32, I32, I32], name: KERNEL_EDITS };
   module.func(signature, ({ params, locals }) => {
     const list = params[0], [group, item, end, log] = locals(I32, 4);

@@ -5,6 +5,7 @@
 import {
   type Body,
   brIf,
+  type Call,
   type Code,
   get,
   I32,
@@ -122,8 +123,8 @@ function enter(body: Body): { locals: Locals; code: Code } {
   };
 }
 
-/** Adds the checksum, in one piece or in parts, to a module. */
-export function defineChecksum(module: ModuleWriter): void {
+/** Adds the checksum, in one piece or in parts, to a module; returns the former. */
+export function defineChecksum(module: ModuleWriter): Call {
   const params = [I32, I32, I32, I32, I32];
   module.func({ params, name: KERNEL_CHECKSUM_PART }, (body) => {
     const { locals, code } = enter(body);
@@ -136,7 +137,7 @@ export function defineChecksum(module: ModuleWriter): void {
       ),
     ];
   });
-  module.func({ params, name: KERNEL_CHECKSUM }, (body) => {
+  return module.func({ params, name: KERNEL_CHECKSUM }, (body) => {
     const { locals, code } = enter(body);
     const { at, rest, before, seed, sums } = locals;
     const hash = body.local(I64), total = body.local(I32);

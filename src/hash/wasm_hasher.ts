@@ -10,10 +10,10 @@ import {
   type CompiledKernel,
   compileKernel,
   instantiateKernel,
-  KERNEL_COPY,
   type KernelFunction,
   type Kernels,
 } from "./kernel.ts";
+import { KERNEL_COPY, KERNEL_COPY_SUMMED } from "./kernel_copies.ts";
 import { CHUNK_END, PARENT, ROOT } from "./kernel_blake3.ts";
 import {
   CHUNK_AT,
@@ -227,6 +227,10 @@ export class WasmHasher implements BatchHasher, Checksums {
 
   copy(to: number, from: number, length: number): void {
     this.#copy(to, from, length);
+  }
+
+  copySummed(list: number, count: number, length: number): void {
+    this.#kernels[KERNEL_COPY_SUMMED](list, count, length);
   }
 
   checksum(

@@ -100,6 +100,15 @@ export class PageFile implements PageIo, PageSource {
     this.#sums!.checksum(f, this.#pageBytes, (low ^ page) >>> 0, high, out);
   }
 
+  seedOf(page: number, out: Uint32Array, at: number): void {
+    out[at] = this.#storeId[0] ^ page;
+    out[at + 1] = this.#storeId[1];
+  }
+
+  copySummed(list: number, count: number): void {
+    this.#sums!.copySummed(list, count, this.#pageBytes);
+  }
+
   /**
    * Reads the bytes of an extent and compares their checksum.
    *

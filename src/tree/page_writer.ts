@@ -10,7 +10,7 @@ import type { Frames } from "./frames.ts";
 import { AT_SLOTS, CHILD, KIND_SHIFT, metaAt } from "./layout.ts";
 import type { Pages } from "./pages.ts";
 import type { PageIo } from "./pool.ts";
-import { RunWriter } from "./run_writer.ts";
+import type { RunWriter } from "./run_writer.ts";
 import { U32Table } from "./u32_table.ts";
 
 /** Where page numbers come from: `Space`. */
@@ -54,11 +54,17 @@ export class PageWriter {
   #holds = 0;
   readonly #sum: Uint32Array = new Uint32Array(2);
 
-  constructor(frames: Frames, pages: Pages, io: PageIo, counters: Counters) {
+  constructor(
+    frames: Frames,
+    pages: Pages,
+    io: PageIo,
+    runs: RunWriter,
+    counters: Counters,
+  ) {
     this.#frames = frames;
     this.#pages = pages;
     this.#io = io;
-    this.#runs = new RunWriter(pages.u8, pages.pageBytes);
+    this.#runs = runs;
     this.#counters = counters;
   }
 
@@ -218,21 +224,22 @@ export class PageWriter {
    * @param others Receives frames below them that keep their numbers, sealed.
    */
   #sealMoved({ frames, references, isMet }: Moved, others: number[]): void {
-    const pool = this.#frames, { u32 } = this.#pages, sum = this.#sum;
-    this.#runs.start();
+    const pool = this.#frames, runs = this.#runs, { u32 } = this.#pages;
+    runs.start();
+    let root = 0;
     for (let k = 0; k < frames.length; k++) {
       const page = pool.page(frames[k]), f = pool.offset(frames[k]);
-      if (pool.isInner(frames[k])) this.#sealBelow(f, isMet, others);
-      this.#io.checksumFrame(page, f, sum);
-      const i = references[k];
-      if (i === 0) this.#checksums.set(page, sum[0], sum[1]);
-      else {
-        u32[i + 1] = sum[0];
-        u32[i + 2] = sum[1];
+      if (pool.isInner(frames[k])) {
+        // Those below it come before it, and tell it their checksums.
+        runs.seal();
+        this.#sealBelow(f, isMet, others);
       }
-      this.#runs.push(this.#io, page, f);
+      if (references[k] === 0) root = page;
+      runs.pushUnsealed(page, f, references[k] || runs.rootReference);
     }
-    this.#runs.end(this.#io);
+    runs.end();
+    const i = runs.rootReference;
+    if (root !== 0) this.#checksums.set(root, u32[i + 1], u32[i + 2]);
   }
 
   /** Fills in what the child entries of a page do not know that is moved. */
@@ -327,9 +334,9 @@ export class PageWriter {
     this.#runs.start();
     for (const place of order) {
       const frame = place % pool.count;
-      this.#runs.push(this.#io, pool.page(frame), pool.offset(frame));
+      this.#runs.push(pool.page(frame), pool.offset(frame));
     }
-    this.#runs.end(this.#io);
+    this.#runs.end();
   }
 
   #setWritten(frames: readonly number[]): void {

@@ -21,6 +21,7 @@ import {
 } from "./layout.ts";
 import { inUse, PageWriter } from "./page_writer.ts";
 import { Pages } from "./pages.ts";
+import { runBytes, RunWriter } from "./run_writer.ts";
 
 /** Where pages are kept when they are not in the pool. */
 export interface PageIo {
@@ -28,6 +29,10 @@ export interface PageIo {
   readPage(page: number, frame: Uint8Array): void;
   /** Writes whole pages that follow each other, from page `first` on. */
   writePages(first: number, bytes: Uint8Array): void;
+  /** Puts the seed of a page's checksum, low and high half, where `at` says. */
+  seedOf(page: number, out: Uint32Array, at: number): void;
+  /** Copies frames, and computes their checksums; see `Checksums.copySummed`. */
+  copySummed(list: number, count: number): void;
   /** Copies what is in one frame to another. */
   copyFrame(to: number, from: number): void;
   /** Checksum of the page whose frame is at `f`, into `out` as [low, high]. */
@@ -81,6 +86,8 @@ export class PagePool {
   readonly reservedAt: number;
   /** Offset of the log's region. */
   readonly stagingAt: number;
+  /** Offset of the region for pages on their way to the file. */
+  readonly runsAt: number;
   /** Offset of a spare frame. */
   readonly scratchAt: number;
   readonly counters: Counters;
@@ -112,7 +119,8 @@ export class PagePool {
     this.reservedAt = 1024;
     this.listAt = this.reservedAt + (options.reservedBytes + 63 & ~63);
     this.stagingAt = this.listAt + this.listBytes;
-    const framesAt = this.stagingAt + options.stagingBytes + pageBytes - 1 &
+    this.runsAt = this.stagingAt + (options.stagingBytes + 63 & ~63);
+    const framesAt = this.runsAt + runBytes(pageBytes) + pageBytes - 1 &
       -pageBytes;
     this.scratchAt = framesAt;
     this.framesAt = framesAt + pageBytes;
@@ -141,7 +149,9 @@ export class PagePool {
   /** Gives the pool the file that its pages come from and go to. */
   attach(io: PageIo): void {
     this.#io = io;
-    this.writer = new PageWriter(this.#frames, this.pages, io, this.counters);
+    const { pages, runsAt, counters } = this;
+    const runs = new RunWriter(pages, io, runsAt);
+    this.writer = new PageWriter(this.#frames, pages, io, runs, counters);
   }
 
   /** Frames holding pages that storage does not have. */

@@ -9,6 +9,7 @@ import { jsHasher } from "../../src/hash/js_hasher.ts";
 import {
   type BatchHasher,
   type Checksums,
+  COPY_WORDS,
   OP_JAM_LEAF,
   OP_PAIR,
   OP_VALUE,
@@ -234,6 +235,40 @@ Deno.test("wasmHasher() gives the XXH64 of the JavaScript version", () => {
         plain.checksumOf(message, low, high, ours);
         assertEquals(ours, want);
       }
+    }
+  }
+});
+
+Deno.test("copySummed() copies whole pieces with their checksums in both engines", () => {
+  const most = 10, pieceBytes = [64, 512, 4096];
+  const from = LIST_AT + 4 * COPY_WORDS * most, to = from + most * 4096;
+  const memory = memoryOf(to + (most + 1) * 4096, false);
+  const words = new Uint32Array(memory.buffer);
+  const r = random("copies"), sum = new Uint32Array(2), [scheme] = schemes;
+  const engines = [kernels(memory, scheme), jsHasher(memory.buffer, scheme)];
+  for (const [engine, hasher] of engines.entries()) {
+    for (let count = 0; count <= most; count++) {
+      const length = r.pick(pieceBytes);
+      new Uint8Array(memory.buffer).set(r.bytes(most * 4096), from);
+      const before = new Uint8Array(memory.buffer).slice();
+      const order = r.shuffle([...Array(count).keys()]), seeds: number[][] = [];
+      for (const [i, k] of order.entries()) {
+        seeds.push([r.u32(), r.u32()]);
+        const entry = [from + k * length, to + i * length, ...seeds[i]];
+        words.set(entry, LIST_AT / 4 + COPY_WORDS * i);
+      }
+      hasher.copySummed(LIST_AT, count, length);
+      const expected = before.slice(to);
+      for (const [i, k] of order.entries()) {
+        const start = from + k * length, end = start + length;
+        expected.set(before.subarray(start, end), i * length);
+        xxh64(before, start, end, seeds[i][0], seeds[i][1], sum);
+        const at = LIST_AT / 4 + COPY_WORDS * i + 2;
+        assertEquals(words.slice(at, at + 2), sum);
+      }
+      const copied = new Uint8Array(memory.buffer, to);
+      const text = `engine ${engine}, ${count} pieces of ${length} bytes`;
+      assertEquals(firstDifference(copied, expected), -1, text);
     }
   }
 });

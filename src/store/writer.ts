@@ -32,10 +32,10 @@ const PART = 1 / 2;
 const UNWRITTEN_MAX = 3 / 4;
 /** Frames after which a part is hashed, while it still is in the CPU's cache. */
 const PART_FRAMES = 512;
-/** The same where a kernel edits pages: two frames for each, until they are settled. */
-const ENDS_PART_FRAMES = 1024;
-/** The same with a second thread, which hashes pages meanwhile: what is left is little. */
-const SHARED_PART_FRAMES = 16384;
+/** The same where kernels hash pages before a part ends: what is left is little. */
+const LONG_PART_FRAMES = 16384;
+/** Frames after which pages are settled that a kernel edits: two for each. */
+const SETTLED_FRAMES = 1024;
 /** Pages that are hashed together, while they still are in the CPU's cache. */
 const GROUP_PAGES = 16;
 /** Changes from which on waking the second thread pays. */
@@ -154,12 +154,9 @@ export class Writer implements EndHost {
       (this.#second?.isReady ?? false);
     const ends = changes.count >= ENDS_CHANGES_MIN ? this.#ends : undefined;
     this.#isShared = isShared;
+    const isLong = isShared || ends !== undefined;
     this.#partFrames = Math.min(
-      isShared
-        ? SHARED_PART_FRAMES
-        : ends === undefined
-        ? PART_FRAMES
-        : ENDS_PART_FRAMES,
+      isLong ? LONG_PART_FRAMES : PART_FRAMES,
       this.#pinnedMax,
     );
     if (isShared) this.#second!.begin();
@@ -216,7 +213,7 @@ export class Writer implements EndHost {
       if (pool.pinned > this.#partFrames) {
         this.#settle(ends);
         this.#nextPart();
-      } else if (pool.pinned > this.#settled + ENDS_PART_FRAMES) {
+      } else if (pool.pinned > this.#settled + SETTLED_FRAMES) {
         this.#settle(ends);
       } else if (left.length >= LEFT_MAX) {
         this.#settle(ends);

@@ -16,6 +16,7 @@ import { definePages } from "./kernel_pages.ts";
 import { definePairs } from "./kernel_pairs.ts";
 import { sha256Core } from "./kernel_sha256.ts";
 import { defineRow, defineStream } from "./kernel_stream.ts";
+import { defineTrees } from "./kernel_trees.ts";
 import { defineChecksum } from "./kernel_xxh64.ts";
 
 const cores: Record<HashName, Core> = {
@@ -57,6 +58,7 @@ export function kernelBytes(
     const lists = { ...pairs, ...messages, stream };
     const pages = definePages(module, lists, family);
     if (family !== "eip8297") defineEdits(module, pages, family);
+    defineTrees(module);
   }
   defineCopies(module, defineChecksum(module));
   return module.bytes(shared);

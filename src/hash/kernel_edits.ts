@@ -7,7 +7,6 @@
 
 import {
   AT_BIRTH,
-  AT_FREE,
   AT_HEAP,
   AT_LIVE,
   AT_ROOT,
@@ -78,6 +77,14 @@ import {
   metaOf,
 } from "./kernel_page_rules.ts";
 import { COPIED, defineCopyPages } from "./kernel_copies.ts";
+import {
+  copy32,
+  defineAllocate,
+  defineCopyWords,
+  half,
+  isJoin,
+  padded,
+} from "./kernel_nodes.ts";
 import type { PageKernels } from "./kernel_pages.ts";
 
 /**
@@ -92,15 +99,8 @@ const STOP = 0;
 const ABSENT = -1;
 
 const word = (address: Code, at: number): Code => i32.load(address, at);
-const half = (address: Code, at = 0): Code => i32.load16(address, at);
 const depthOf = (meta: Local): Code =>
   i32.and(get(meta), i32.const(DEPTH_MASK));
-const isJoin = (meta: Local): Code =>
-  i32.eq(
-    i32.and(get(meta), i32.const(KINDS)),
-    i32.const(JOIN << KIND_SHIFT),
-  );
-const padded = (length: Code): Code => i32.and(add(length, 3), i32.const(-4));
 /** Bit of a key at a depth. */
 const bitOf = (key: Code, depth: Code): Code =>
   i32.and(
@@ -110,30 +110,6 @@ const bitOf = (key: Code, depth: Code): Code =>
     ),
     i32.const(1),
   );
-
-/** Copies 32 bytes. */
-const copy32 = (to: Code, from: Code, fromAt = 0): Code => [
-  v128.store(to, v128.load(from, fromAt)),
-  v128.store(to, v128.load(from, fromAt + 16), 16),
-];
-
-/** (to, from, length): copies whole words. */
-function defineCopyWords(module: ModuleWriter): Call {
-  const signature = { params: [I32, I32, I32] };
-  return module.func(signature, ({ params }) => {
-    const [to, from, length] = params;
-    return when(
-      get(length),
-      loop([
-        i32.store(get(to), i32.load(get(from))),
-        bump(to, 4),
-        bump(from, 4),
-        bump(length, -4),
-        brIf(0, get(length)),
-      ]),
-    );
-  });
-}
 
 /** (a, b, length) -> whether whole words are the same. */
 function defineIsEqual(module: ModuleWriter): Call {
@@ -241,26 +217,6 @@ function defineMark(module: ModuleWriter): Call {
       set(n, half(get(at), 6)),
       brIf(0, i32.ne(get(n), i32.const(NONE))),
     ]);
-  });
-}
-
-/** (page) -> a free slot; there is one. */
-function defineAllocate(module: ModuleWriter): Call {
-  const signature = { params: [I32], result: I32 };
-  return module.func(signature, ({ params, local }) => {
-    const f = params[0], n = local(I32);
-    return [
-      i32.store16(get(f), add(half(get(f), AT_LIVE), 1), AT_LIVE),
-      set(n, half(get(f), AT_FREE)),
-      when(i32.ne(get(n), i32.const(NONE)), [
-        i32.store16(get(f), half(metaOf(get(f), get(n)), 2), AT_FREE),
-        get(n),
-        leave,
-      ]),
-      set(n, half(get(f), AT_SLOTS)),
-      i32.store16(get(f), add(get(n), 1), AT_SLOTS),
-      get(n),
-    ];
   });
 }
 

@@ -81,7 +81,24 @@ export interface BatchHasher {
     family: Scheme["family"],
     valueBytesMax: number,
   ): PageEditor | undefined;
+  /**
+   * What copies parts of pages, where there is such a thing.
+   *
+   * @param keyBytes Bytes of a key; 0 where a length byte precedes each.
+   */
+  treeCopier?(keyBytes: number): TreeCopier | undefined;
 }
+
+/**
+ * Copies a node of a page with all below it into another page, in pre-order; there is
+ * room, and no node is flagged EXTEND.
+ *
+ * @param from Byte offset of the page.
+ * @param node The node.
+ * @param to Byte offset of the other page.
+ * @returns The copy's node, its parent link not set.
+ */
+export type TreeCopier = (from: number, node: number, to: number) => number;
 
 /**
  * Hashes what is dirty below the root nodes of pages, and the root nodes of pages that

@@ -14,6 +14,7 @@ import {
   type Kernels,
 } from "./kernel.ts";
 import { KERNEL_COPY, KERNEL_COPY_SUMMED } from "./kernel_copies.ts";
+import { KERNEL_COPY_TREE } from "./kernel_trees.ts";
 import { CHUNK_END, PARENT, ROOT } from "./kernel_blake3.ts";
 import {
   CHUNK_AT,
@@ -60,6 +61,7 @@ import {
   OP_WORDS,
   type PageEditor,
   type PageHasher,
+  type TreeCopier,
 } from "./ops.ts";
 
 export { RESERVED_BYTES } from "./kernel_layout.ts";
@@ -198,6 +200,20 @@ export class WasmHasher implements BatchHasher, Checksums {
     if (this.#kernels[KERNEL_EDITS] === undefined) return undefined;
     if (this.#hasChunks && valueBytesMax > CHUNK_BYTES) return undefined;
     return (group) => this.editPages(family, group);
+  }
+
+  treeCopier(keyBytes: number): TreeCopier | undefined {
+    const copyTree = this.#kernels[KERNEL_COPY_TREE];
+    if (copyTree === undefined) return undefined;
+    const list = this.#base + JOBS_AT, words = this.#words, i = list >>> 2;
+    return (from, node, to) => {
+      words[i] = from;
+      words[i + 1] = node;
+      words[i + 2] = to;
+      words[i + 3] = keyBytes;
+      copyTree(list);
+      return words[i];
+    };
   }
 
   /** Edits pages, as a {@linkcode PageEditor} does. */

@@ -122,6 +122,7 @@ export class Writer implements EndHost {
     this.#keepsPrefixFree = rule.fixedBytes === 0;
     this.#inlineMax = inlineBytesMax(pool.pageBytes);
     this.#pinnedMax = pool.frameCount * PART;
+    pool.pages.copyTree = hasher.treeCopier?.(rule.fixedBytes);
     const editor = hasher.pageEditor?.(scheme.family, this.#inlineMax);
     if (editor === undefined) return;
     const later = second && {

@@ -44,7 +44,7 @@ import {
   STEM_BITS,
   TERMINAL,
 } from "./layout.ts";
-import type { Pages } from "./pages.ts";
+import type { OnMove, Pages } from "./pages.ts";
 import {
   ANCHOR_ENTRY,
   type EditHost,
@@ -326,15 +326,21 @@ export class TreeEdit {
     this.#pages.u16[metaAt(f, n)] &= ~EXTEND;
   }
 
-  readonly #onMove = (from: number, to: number): void => {
+  readonly #onMove: OnMove = (from, to) => {
     const stood = this.extended.get(from);
     if (stood === undefined) return;
     this.extended.delete(from);
     this.extended.set(to, stood);
   };
 
+  /** Who is to be told of nodes that move: nobody, where nothing is remembered. */
+  get #mover(): OnMove | undefined {
+    return this.extended.size === 0 ? undefined : this.#onMove;
+  }
+
   /** Frees all but one subtree of a page; nodes move over one another. */
   #keepOnly(f: number, n: number): void {
+    if (this.extended.size === 0) return this.#pages.keepOnly(f, n);
     const moves: [number, number][] = [];
     this.#pages.keepOnly(f, n, (from, to) => moves.push([from, to]));
     const stood = moves.map(([from]) => this.extended.get(from)!);
@@ -468,7 +474,7 @@ export class TreeEdit {
     const g = this.#path.frames[level - 1], entry = this.#path.entries[level];
     const flags = pages.u16[metaAt(g, entry)] & (DIRTY | EXTEND);
     const parent = pages.parent(g, entry);
-    const n = pages.copySubtree(f, pages.root(f), g, this.#onMove);
+    const n = pages.copySubtree(f, pages.root(f), g, this.#mover);
     pages.copyHash(hashAt(g, entry), hashAt(g, n));
     pages.u16[metaAt(g, n)] |= flags;
     if ((flags & EXTEND) !== 0) this.#moveExtended(g, entry, g, n);
@@ -569,7 +575,7 @@ export class TreeEdit {
     // What is remembered of this flag stays where it is, as the hash does.
     u16[i] &= ~EXTEND;
     const depth = this.#nodeDepth(f, n);
-    pages.setRoot(page, pages.copySubtree(f, n, page, this.#onMove));
+    pages.setRoot(page, pages.copySubtree(f, n, page, this.#mover));
     u16[i] |= extend;
     pages.becomeChild(f, n, pages.pageOf(page), depth);
     if ((u16[i] & DIRTY) !== 0) pages.swizzle(f, n, page);
@@ -592,7 +598,7 @@ export class TreeEdit {
     pages.replaceInParent(g, entry, join);
     const other = cut
       ? this.#cutOff(f, light, g)
-      : pages.copySubtree(f, light, g, this.#onMove);
+      : pages.copySubtree(f, light, g, this.#mover);
     pages.makeJoin(
       g,
       join,
@@ -615,7 +621,7 @@ export class TreeEdit {
     const entry = pages.allocateNode(g);
     pages.makeChild(g, entry, pages.pageOf(page), DEPTH_NONE, NONE);
     this.#leadTo(f, n, g, entry, page);
-    pages.setRoot(page, pages.copySubtree(f, n, page, this.#onMove));
+    pages.setRoot(page, pages.copySubtree(f, n, page, this.#mover));
     return entry;
   }
 

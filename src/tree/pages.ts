@@ -39,6 +39,7 @@ import {
   PAGE_MAGIC,
   VALUE_BYTES_MAX,
 } from "./layout.ts";
+import type { TreeCopier } from "../hash/ops.ts";
 import { keyRecordBytes, type KeyRule } from "./keys.ts";
 
 /** Told when a node moves, so that what is kept beside the page can follow. */
@@ -60,6 +61,8 @@ export class Pages {
   readonly #weights: Int32Array;
   /** Whether there are such kernels; see {@linkcode swizzle}. */
   swizzles = false;
+  /** What copies parts of pages that nobody keeps data for, if there is such a thing. */
+  copyTree: TreeCopier | undefined;
   #touched = 0;
 
   /**
@@ -432,10 +435,14 @@ export class Pages {
   /**
    * Copies the subtree at `n` of page `f` into page `g`, in pre-order.
    *
-   * @param onMove Told of each node with a flag that others keep data for.
+   * @param onMove Told of each node with a flag that others keep data for; omitted: there
+   *   is none.
    * @returns The copy's node in `g`, its parent link not set.
    */
-  copySubtree(f: number, n: number, g: number, onMove: OnMove): number {
+  copySubtree(f: number, n: number, g: number, onMove?: OnMove): number {
+    if (onMove === undefined && this.copyTree !== undefined) {
+      return this.copyTree(f, n, g);
+    }
     const stack = this.#stack, u16 = this.u16;
     let top = 0, root = NONE;
     stack[top++] = n;
@@ -459,7 +466,7 @@ export class Pages {
     return root;
   }
 
-  #copyNode(f: number, n: number, g: number, onMove: OnMove): number {
+  #copyNode(f: number, n: number, g: number, onMove?: OnMove): number {
     const u16 = this.u16;
     const to = this.allocateNode(g);
     this.copyHash(hashAt(f, n), hashAt(g, to));
@@ -476,21 +483,18 @@ export class Pages {
       for (let word = g + heap >> 2; word < end;) u32[word++] = u32[from++];
       u16[j + 1] = heap;
     }
-    if ((u16[i] & EXTEND) !== 0) onMove(hashAt(f, n), hashAt(g, to));
+    if ((u16[i] & EXTEND) !== 0) onMove?.(hashAt(f, n), hashAt(g, to));
     return to;
   }
 
   /** Frees every node but the subtree at `n`, and closes all gaps. */
-  keepOnly(f: number, n: number, onMove: OnMove): void {
+  keepOnly(f: number, n: number, onMove?: OnMove): void {
     const scratch = this.#scratch;
     this.u8.copyWithin(scratch, f, f + this.pageBytes);
     this.reset(f, this.pageOf(scratch), this.birthOf(scratch));
-    this.setRoot(
-      f,
-      this.copySubtree(scratch, n, f, (from, to) => {
-        onMove(from - scratch + f, to);
-      }),
-    );
+    const tell = onMove &&
+      ((from: number, to: number) => onMove(from - scratch + f, to));
+    this.setRoot(f, this.copySubtree(scratch, n, f, tell));
   }
 
   /** Clears the flags that mean work for the hashing pass. */

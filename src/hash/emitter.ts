@@ -216,11 +216,12 @@ export const i8x16:
   };
 
 export const i32x4:
-  & Record<"shl" | "shrU", Shift>
+  & Record<"shl" | "shrS" | "shrU", Shift>
   & Record<"add", Binary>
   & Record<"splat", Unary> = {
     splat: simdUnary(0x11),
     shl: (a: Code, n: number): Code => [a, i32.const(n), simd(0xab)],
+    shrS: (a: Code, n: number): Code => [a, i32.const(n), simd(0xac)],
     shrU: (a: Code, n: number): Code => [a, i32.const(n), simd(0xad)],
     add: simdBinary(0xae),
   };

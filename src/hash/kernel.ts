@@ -15,6 +15,7 @@ import { defineMessages } from "./kernel_messages.ts";
 import { definePages } from "./kernel_pages.ts";
 import { definePairs } from "./kernel_pairs.ts";
 import { sha256Core } from "./kernel_sha256.ts";
+import { defineSlots } from "./kernel_slots.ts";
 import { defineRow, defineStream } from "./kernel_stream.ts";
 import { defineTrees } from "./kernel_trees.ts";
 import { defineChecksum } from "./kernel_xxh64.ts";
@@ -55,7 +56,10 @@ export function kernelBytes(
   const stream = defineStream(module, core, code, row);
   const messages = defineMessages(module);
   if (family !== undefined) {
-    const lists = { ...pairs, ...messages, stream };
+    const slots = family === "eip7864" && core.lanes === 4
+      ? defineSlots(module, core, code)
+      : undefined;
+    const lists = { ...pairs, ...messages, stream, slots };
     const pages = definePages(module, lists, family);
     if (family !== "eip8297") defineEdits(module, pages, family);
     defineTrees(module);

@@ -34,6 +34,7 @@ import {
   PART_ENTRIES,
 } from "./kernel_layout.ts";
 import type { PairKernels } from "./kernel_pairs.ts";
+import { SLOT_PAIRS, SLOT_WORDS } from "./kernel_slots.ts";
 
 /** Families of schemes, each with rules of its own. */
 export type Family = Scheme["family"];
@@ -43,6 +44,8 @@ export interface ListKernels extends PairKernels {
   readonly stream: Call;
   readonly leafMessages: Call;
   readonly branchMessages: Call;
+  /** Of EIP-7864, with four lanes: stems that hold one slot. */
+  readonly slots: Call | undefined;
 }
 
 /** Words at PAGE_TOPS_AT: ends of lists, then counters. */
@@ -295,7 +298,7 @@ const goOnInStems: Rules["goOn"] = (node, level, spare, base) => {
 
 /** Depths from 248 on are one level further down: stems come between. */
 function eip7864(kernels: ListKernels): Rules {
-  const stem = i32.const(STEM_BITS);
+  const stem = i32.const(STEM_BITS), { slots } = kernels;
   return {
     needsKey: (visit) =>
       i32.or(
@@ -306,8 +309,13 @@ function eip7864(kernels: ListKernels): Rules {
     keyShift: 0,
     terminal(visit) {
       const { base, out, above, a, b, c, d } = visit;
-      return [
-        valueOf(visit, add(get(d), 32), lengthOf(visit)),
+      const value = add(get(d), 32);
+      const isAlone = i32.and(
+        i32.ltS(get(above), stem),
+        i32.eq(lengthOf(visit), i32.const(32)),
+      );
+      const byLevels: Code = [
+        valueOf(visit, value, lengthOf(visit)),
         when(i32.ltS(get(above), i32.const(255)), [
           append(base, NODES, a, [
             i32.const(0),
@@ -324,9 +332,19 @@ function eip7864(kernels: ListKernels): Rules {
           setTop(base, DEEPEST, i32.const(256)),
         ]),
       ];
+      if (slots === undefined) return byLevels;
+      const alone = append(base, LEAVES, a, [value, get(d), get(out)]);
+      return when(isAlone, alone, byLevels);
     },
-    leafWords: 3,
-    leaves: () => [],
+    leafWords: SLOT_WORDS,
+    leaves(base, list, count) {
+      if (slots === undefined) return [];
+      const pairs = i32.mul(get(count), i32.const(SLOT_PAIRS));
+      return [
+        setTop(base, DONE[2], i32.add(top(base, DONE[2]), pairs)),
+        slots(list, get(count)),
+      ];
+    },
     words: pairWords,
     nodes: (_base, list, count, level) =>
       when(

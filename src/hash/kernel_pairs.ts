@@ -148,7 +148,7 @@ function firstByte(row: Code, keep: number, add: number): Code {
 }
 
 /** The words of a list entry, lane by lane, in locals. */
-type Entry = readonly Local[];
+export type Entry = readonly Local[];
 
 /** A kernel over a list of messages of one form. */
 interface Form {
@@ -180,15 +180,6 @@ function defineForm(
         { length: core.lanes },
         () => locals(I32, form.words),
       );
-      const readLane = (words: Entry, lane: number): Code => {
-        const at = i32.add(get(list), i32.const(lane * stride));
-        const isWithin = i32.leU(get(entry), get(last));
-        return [
-          set(entry, at),
-          set(entry, select(get(entry), get(last), isWithin)),
-          words.map((word, i) => set(word, i32.load(get(entry), 4 * i))),
-        ];
-      };
       const messages = lanes.map((words) => form.rows(words));
       const out = (lane: number): Code => get(lanes[lane][form.words - 1]);
       return [
@@ -202,7 +193,7 @@ function defineForm(
           ),
         ),
         loop([
-          lanes.map(readLane),
+          readLanes(lanes, list, last, entry),
           messages[0].map((_, row) =>
             gatherRow(
               core,
@@ -234,6 +225,40 @@ const halves = ([left, right]: Entry): Code[] => [
   v128.load(get(right)),
   v128.load(get(right), 16),
 ];
+
+/** Writes what follows a 32-byte message in its block. */
+export function value32Tail(core: Core, base: Code): Code {
+  const at = core.pairBlockAt + 32 * core.lanes;
+  return core.value32Tail.map((word, i) =>
+    v128.store(base, i32x4.splat(i32.const(word)), at + 16 * i)
+  );
+}
+
+/** The second row of a key, with the last byte cleared: a slot's stem. */
+export function stemRow(row: Code): Code {
+  return v128.and(row, v128.const(new Array<number>(15).fill(0xff).concat(0)));
+}
+
+/**
+ * Reads the entries of a list that go into the lanes, from `list` on; behind the last
+ * entry it is that again.
+ */
+export function readLanes(
+  lanes: readonly Entry[],
+  list: Local,
+  last: Local,
+  entry: Local,
+): Code {
+  return lanes.map((words, lane): Code => {
+    const at = i32.add(get(list), i32.const(4 * lane * words.length));
+    const isWithin = i32.leU(get(entry), get(last));
+    return [
+      set(entry, at),
+      set(entry, select(get(entry), get(last), isWithin)),
+      words.map((word, i) => set(word, i32.load(get(entry), 4 * i))),
+    ];
+  });
+}
 
 /** Names of the exported kernels. */
 export const KERNEL_PAIR = "pair";
@@ -295,17 +320,7 @@ export function definePairs(
   const pair = (form: Omit<Form, "words">): Call =>
     defineForm(module, core, { words: 3, ...form }, code.pair);
   const rows = halves;
-  const stemEnd = new Array<number>(15).fill(0xff).concat(0);
   const jam = (entry: Entry): Code[] => jamRows(entry, row);
-  const wordBytes = 16 / core.lanes;
-  const tail = (base: Code): Code =>
-    core.value32Tail.map((word, i) =>
-      v128.store(
-        base,
-        i32x4.splat(i32.const(word)),
-        core.pairBlockAt + 16 * (32 / wordBytes + i),
-      )
-    );
   const kernels: PairKernels = {
     pair: pair({ name: KERNEL_PAIR, rows }),
     pairTopCleared: pair({ name: KERNEL_PAIR_TOP_CLEARED, rows, keep: 0x7f }),
@@ -321,7 +336,7 @@ export function definePairs(
       name: KERNEL_STEM,
       rows: (entry) => {
         const [first, second, ...others] = halves(entry);
-        return [first, v128.and(second, v128.const(stemEnd)), ...others];
+        return [first, stemRow(second), ...others];
       },
     }),
     jamLeaf: defineForm(
@@ -334,7 +349,7 @@ export function definePairs(
       module,
       core,
       { name: KERNEL_VALUE32, words: 3, rows: (e) => halves(e).slice(0, 2) },
-      (base) => [tail(base), code.value32(base)],
+      (base) => [value32Tail(core, base), code.value32(base)],
     ),
   };
   const parent = code.parent;

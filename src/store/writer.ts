@@ -155,11 +155,8 @@ export class Writer implements EndHost {
       (this.#second?.isReady ?? false);
     const ends = changes.count >= ENDS_CHANGES_MIN ? this.#ends : undefined;
     this.#isShared = isShared;
-    const isLong = isShared || ends !== undefined;
-    this.#partFrames = Math.min(
-      isLong ? LONG_PART_FRAMES : PART_FRAMES,
-      this.#pinnedMax,
-    );
+    const part = this.#pass.hashesPages ? LONG_PART_FRAMES : PART_FRAMES;
+    this.#partFrames = Math.min(part, this.#pinnedMax);
     if (isShared) this.#second!.begin();
     try {
       const changed = this.#applyAll(changes, ends);

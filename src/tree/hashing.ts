@@ -112,6 +112,11 @@ export class HashingPass {
     this.#pages.swizzles = this.#hashPages !== undefined;
   }
 
+  /** Whether {@linkcode runClosed} does anything. */
+  get hashesPages(): boolean {
+    return this.#hashPages !== undefined;
+  }
+
   /**
    * Hashes everything dirty below the pool's anchor.
    *

@@ -14,6 +14,7 @@ import {
   i32,
   i32x4,
   leave,
+  type Local,
   loop,
   type ModuleWriter,
   set,
@@ -42,7 +43,33 @@ export const SLOT_PAIRS = 9;
 /** Levels of slots in a stem. */
 const LEVELS = 8;
 /** Words of a hash. */
-const WORDS = 8;
+const WORDS: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7];
+
+const stateWord = (base: Code, i: number): Code =>
+  v128.load(base, STATE_AT + 16 * i);
+const putWord = (core: Core, base: Code, i: number, word: Code): Code =>
+  v128.store(base, word, core.pairBlockAt + 16 * i);
+
+/** Hashes of the lanes, with zeros on one side, one level up. */
+function lift(
+  core: Core,
+  code: CoreCode,
+  base: Code,
+  bits: Local,
+  side: Local,
+): Code {
+  const right = (i: number): Code => v128.and(stateWord(base, i), get(side));
+  return [
+    // All ones where the key says right.
+    set(side, i32x4.shrS(i32x4.shl(get(bits), 31), 31)),
+    WORDS.map((i) => [
+      putWord(core, base, 8 + i, right(i)),
+      putWord(core, base, i, v128.xor(stateWord(base, i), right(i))),
+    ]),
+    code.pair(base),
+    set(bits, i32x4.shrU(get(bits), 1)),
+  ];
+}
 
 /**
  * Adds the kernel to a module: (list, count).
@@ -62,10 +89,6 @@ export function defineSlots(
       { length: core.lanes },
       () => locals(I32, SLOT_WORDS),
     );
-    const state = (i: number): Code => v128.load(base, STATE_AT + 16 * i);
-    const put = (i: number, word: Code): Code =>
-      v128.store(base, word, core.pairBlockAt + 16 * i);
-    const words = Array.from({ length: WORDS }, (_, i) => i);
     /** The 32 bytes at a word of each entry, into the first half of the block. */
     const gather = (word: number, second: (row: Code) => Code): Code =>
       ([0, 1] as const).map((row) => {
@@ -75,16 +98,6 @@ export function defineSlots(
         const rows = row === 0 ? load : load.map(second);
         return gatherRow(core, t, base, core.pairBlockAt, row, rows);
       });
-    const lift: Code = [
-      // All ones where the key says right.
-      set(side, i32x4.shrS(i32x4.shl(get(bits), 31), 31)),
-      words.map((i) => [
-        put(WORDS + i, v128.and(state(i), get(side))),
-        put(i, v128.xor(state(i), v128.and(state(i), get(side)))),
-      ]),
-      code.pair(base),
-      set(bits, i32x4.shrU(get(bits), 1)),
-    ];
     return [
       when(i32.eq(get(count), i32.const(0)), leave),
       startTransposer(core, t),
@@ -106,10 +119,10 @@ export function defineSlots(
         set(bits, v128.load(base, ROW_AT)),
         set(left, i32.const(LEVELS)),
         loop([
-          lift,
+          lift(core, code, base, bits, side),
           brIf(0, tee(left, i32.sub(get(left), i32.const(1)))),
         ]),
-        words.map((i) => put(WORDS + i, state(i))),
+        WORDS.map((i) => putWord(core, base, 8 + i, stateWord(base, i))),
         gather(1, stemRow),
         code.pair(base),
         scatter(

@@ -185,13 +185,7 @@ function defineForm(
       return [
         when(i32.eq(get(count), i32.const(0)), leave),
         startTransposer(core, t),
-        set(
-          last,
-          i32.add(
-            get(list),
-            i32.mul(i32.sub(get(count), i32.const(1)), i32.const(stride)),
-          ),
-        ),
+        set(last, lastEntry(list, count, stride)),
         loop([
           readLanes(lanes, list, last, entry),
           messages[0].map((_, row) =>
@@ -237,6 +231,12 @@ export function value32Tail(core: Core, base: Code): Code {
 /** The second row of a key, with the last byte cleared: a slot's stem. */
 export function stemRow(row: Code): Code {
   return v128.and(row, v128.const(new Array<number>(15).fill(0xff).concat(0)));
+}
+
+/** Address of the last entry of a list that is not empty. */
+export function lastEntry(list: Local, count: Local, stride: number): Code {
+  const before = i32.sub(get(count), i32.const(1));
+  return i32.add(get(list), i32.mul(before, i32.const(stride)));
 }
 
 /**

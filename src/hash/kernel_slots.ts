@@ -27,6 +27,7 @@ import type { Core, CoreCode } from "./kernel_core.ts";
 import { ROW_AT, STATE_AT } from "./kernel_layout.ts";
 import {
   gatherRow,
+  lastEntry,
   readLanes,
   scatter,
   startTransposer,
@@ -101,13 +102,7 @@ export function defineSlots(
     return [
       when(i32.eq(get(count), i32.const(0)), leave),
       startTransposer(core, t),
-      set(
-        last,
-        i32.add(
-          get(list),
-          i32.mul(i32.sub(get(count), i32.const(1)), i32.const(stride)),
-        ),
-      ),
+      set(last, lastEntry(list, count, stride)),
       loop([
         readLanes(lanes, list, last, entry),
         gather(0, (row) => row),

@@ -393,6 +393,15 @@ export class Pages {
     return best;
   }
 
+  /** Whether a page leads to others. */
+  leadsOn(f: number): boolean {
+    const { u16 } = this, slots = u16[f + AT_SLOTS >> 1];
+    for (let n = 0; n < slots; n++) {
+      if (u16[metaAt(f, n)] >> KIND_SHIFT === CHILD) return true;
+    }
+    return false;
+  }
+
   /** Makes a join an entry for the page that all below it have been copied to. */
   becomeChild(f: number, n: number, page: number, rootDepth: number): void {
     const stack = this.#stack, { u16, u32 } = this, i = metaAt(f, n);

@@ -288,11 +288,12 @@ export class PagePool {
 
   /**
    * The page below an entry that is not in the pool, loaded and pinned: {@linkcode adopt}
-   * takes its frame.
+   * takes its frame. {@linkcode isInner} says of it what is so.
    */
   childLoaded(f: number, n: number): number {
     const child = this.child(f, n);
     this.pin(child);
+    if (this.pages.leadsOn(child)) this.setInner(child);
     return child;
   }
 

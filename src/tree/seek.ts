@@ -151,27 +151,35 @@ export class PathSeeker {
         continue;
       }
       if (kind !== CHILD) return undefined;
-      const frame = this.#pool.childInPool(f, n);
-      if (frame === 0) return this.#takeEnd(level, n);
-      if (!this.#pool.isInner(frame)) return this.#takeEnd(level, n, frame);
+      const frame = this.#pool.childInPool(f, n), isLoaded = frame === 0;
+      const child = isLoaded ? this.#pool.childLoaded(f, n) : frame;
+      if (!this.#pool.isInner(child)) {
+        const end = this.#takeEnd(level, n, child, isLoaded);
+        if (end === undefined && isLoaded) this.#pool.unpin(child);
+        return end;
+      }
       level = path.enter(level, n);
       f = path.frames[level];
       n = pages.root(f);
     }
   }
 
-  /** @param frame Where the page is; omitted: it is to be loaded. */
-  #takeEnd(level: number, n: number, frame?: number): End | undefined {
+  #takeEnd(
+    level: number,
+    n: number,
+    frame: number,
+    isLoaded: boolean,
+  ): End | undefined {
     const pages = this.#pages, { u16 } = pages, path = this.#path;
     const f = path.frames[level], i = metaAt(f, n), end = this.#end;
     const parent = u16[i + 3];
     if ((u16[i] & (DIRTY | EXTEND)) !== 0 || parent === NONE) return undefined;
     path.makeWritable(level);
-    end.isLoaded = frame === undefined;
-    end.frame = frame ?? this.#pool.childLoaded(f, n);
     // Its hash stays in its cell until the page is settled: not by `markDirty`.
     u16[i] |= DIRTY;
     path.markDirty(level, parent);
+    end.frame = frame;
+    end.isLoaded = isLoaded;
     end.parent = f;
     end.entry = n;
     end.above = pages.depth(f, parent);

@@ -1,8 +1,8 @@
 // This module is browser compatible.
 //
 // Edits pages at the ends of paths: for each of a group, copies the page, gives keys
-// their values in the copy, and hashes what is dirty below its root, while all of it is
-// in the CPU's cache. What does not fit, or is not this simple, is left to `TreeEdit`,
+// their values in the copy, and hashes what is dirty, the root node as well, while all of
+// it is in the CPU's cache. What does not fit, or is not this simple, is left to `TreeEdit`,
 // whose rules these are: the first key that cannot be set ends the work on its page.
 
 import {

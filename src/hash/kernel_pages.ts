@@ -3,7 +3,8 @@
 // Hashes whole pages: visits the dirty nodes below the root of each page of a list,
 // writes lists for the other kernels and runs them level by level from the deepest
 // up, all without JavaScript. Root nodes are hashed along with the page above, in
-// which their hashes lie, where its entries say in which frames they are. A page with
+// which their hashes lie, where its entries say in which frames they are; those of
+// pages that have just been edited along with these (`kernel_edits.ts`). A page with
 // a node flagged EXTEND is left as it is, and so is one that leads to another which
 // has work left: those are the hashing pass's.
 

@@ -113,8 +113,8 @@ export type TreeCopier = (from: number, node: number, to: number) => number;
 export type PageHasher = (list: number, count: number) => void;
 
 /**
- * Edits a group of pages at the ends of paths and hashes what is dirty below their root
- * nodes (`kernel_layout.ts` has the group's layout).
+ * Edits a group of pages at the ends of paths and hashes what is dirty in them; the hashes
+ * of their root nodes are left in the group (`kernel_layout.ts` has its layout).
  *
  * @param group Byte offset of the group, a multiple of 16.
  */

@@ -7,6 +7,7 @@ import { describe, throughput } from "../../bench/report.ts";
 import { type Report, run } from "../../bench/runner.ts";
 import { STEMMA } from "../../bench/store_process.ts";
 import {
+  type Batch,
   workload,
   type WorkloadName,
   WORKLOADS,
@@ -59,6 +60,16 @@ Deno.test("workload() loads 2^capacity distinct keys spread over the key space",
   assertEquals(distinct.size, 256);
   const first = new Set(keys.map((key) => key[0]));
   assert(first.size > 128, "first bytes are spread");
+});
+
+Deno.test("workload() loads the same state in the order of its keys", () => {
+  const work = workload("randw", OPTIONS);
+  const entries = (batches: Iterable<Batch>): string[] =>
+    [...batches].flatMap(({ keys, values }) =>
+      keys.map((key, i) => `${key.toHex()} ${values[i]!.toHex()}`)
+    );
+  const inOrder = entries(work.loadInOrder!());
+  assertEquals(inOrder, entries(work.load()).toSorted());
 });
 
 Deno.test("workload() keeps to its percentages", () => {

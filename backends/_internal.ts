@@ -24,13 +24,19 @@ export function checkRange(buffer: Uint8Array, position: number): void {
   if (!(buffer instanceof Uint8Array)) {
     throw new TypeError("Cannot use buffer: expected a Uint8Array");
   }
+  checkPlace(position, buffer.length);
+}
+
+/** Throws a `RangeError` unless a file can have `length` bytes at `position`. */
+export function checkPlace(position: number, length: number): void {
   if (
     !Number.isSafeInteger(position) || position < 0 ||
-    !Number.isSafeInteger(position + buffer.length)
+    !Number.isSafeInteger(length) || length < 0 ||
+    !Number.isSafeInteger(position + length)
   ) {
     throw new RangeError(
       "Cannot use position: expected an integer in 0..2^53 - 1: " +
-        `received ${position} with ${buffer.length} bytes`,
+        `received ${position} with ${length} bytes`,
     );
   }
 }

@@ -194,6 +194,42 @@ const FILE_CASES: Record<
       file.close();
       await expectError(() => file.flushInBackground!(), "closed", "flush");
     },
+  "readLater() changes nothing about what is read": async (file) => {
+    if (file.readLater === undefined) return;
+    const bytes = pattern(9000, 18);
+    const expectRead = (at: number, length: number): void => {
+      const end = Math.min(bytes.length, at + length);
+      const buffer = new Uint8Array(length), wanted = bytes.subarray(at, end);
+      let got = 0;
+      for (let n = 1; n > 0; got += n) {
+        n = file.read(buffer.subarray(got), at + got);
+      }
+      expectEqual(got, wanted.length, "bytes up to the end");
+      expectBytes(buffer.subarray(0, got), wanted);
+    };
+    writeAll(file, bytes, 0);
+    for (const at of [0, 512, 8704, 20_000]) file.readLater!(at, 512);
+    for (const at of [512, 8704, 20_000, 0, 512]) expectRead(at, 512);
+    file.readLater!(1024, 512);
+    expectRead(1024, 500);
+    bytes.set(pattern(10, 19), 1030);
+    writeAll(file, bytes.subarray(1030, 1040), 1030);
+    expectRead(1024, 512);
+    file.readLater!(8192, 512);
+    file.truncate(8200);
+    bytes.fill(0, 8200);
+    file.truncate(9000);
+    expectRead(8192, 512);
+    for (const length of [0, 1, 100_000]) file.readLater!(0, length);
+    expectRead(0, 9000);
+    for (const bad of [-1, 0.5, NaN, 2 ** 53]) {
+      await expectError(() => file.readLater!(bad, 512), RangeError, "place");
+      await expectError(() => file.readLater!(0, bad), RangeError, "length");
+    }
+    file.readLater!(0, 512);
+    file.close();
+    await expectError(() => file.readLater!(0, 512), "closed", "hint");
+  },
   "refuses positions that are not integers in 0..2^53 - 1": async (file) => {
     const one = new Uint8Array(1);
     for (const bad of [-1, 0.5, NaN, Infinity, 2 ** 53]) {

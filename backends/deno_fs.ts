@@ -14,7 +14,14 @@ import {
   LockedError,
   PermissionError,
 } from "./errors.ts";
-import { checkName, checkOpen, checkRange, checkSize } from "./_internal.ts";
+import { Readers } from "./_deno_readers.ts";
+import {
+  checkName,
+  checkOpen,
+  checkPlace,
+  checkRange,
+  checkSize,
+} from "./_internal.ts";
 import { type Attempt, describe, translateError } from "./_translate.ts";
 import type {
   StorageBackend,
@@ -27,6 +34,22 @@ import type {
 /** Never renamed, replaced or removed: `flock` belongs to the inode. */
 const LOCK_FILE = "lock.stemma";
 
+/** Readers of a file at most. */
+const READERS_MAX = 64;
+
+/** What {@linkcode denoFs} does besides keeping files. */
+export interface DenoFsOptions {
+  /**
+   * Threads that read pages before a large commit, or `warmUp`, comes to them: for
+   * stores that do not fit into their cache. A disk answers several at a time, and
+   * even what the system has cached is read beside the commit. They are workers, started
+   * when a first page is to be read ahead, and stopped when the store is closed.
+   *
+   * @default {0}
+   */
+  readonly readers?: number;
+}
+
 function attemptSync<T>(attempt: Attempt, call: () => T): T {
   try {
     return call();
@@ -36,25 +59,34 @@ function attemptSync<T>(attempt: Attempt, call: () => T): T {
 }
 
 class DenoFile implements StorageFile {
+  readonly readLater?: (position: number, length: number) => void;
   #file: Deno.FsFile;
   #name: string;
   #closed = false;
-  readonly #reopen: () => Deno.FsFile;
+  readonly #path: string;
   /** A second handle: one that is being flushed takes no other call. */
   #flusher: Deno.FsFile | undefined;
   /** Where the handle stands; -1 when that is not known. */
   #at = -1;
+  readonly #threads: number;
+  #readers: Readers | undefined;
+  /** Whether nothing was to be read later so far. */
+  #mayStart = true;
 
-  constructor(file: Deno.FsFile, name: string, reopen: () => Deno.FsFile) {
+  constructor(file: Deno.FsFile, name: string, path: string, threads: number) {
     this.#file = file;
     this.#name = name;
-    this.#reopen = reopen;
+    this.#path = path;
+    this.#threads = threads;
+    if (threads > 0) this.readLater = (...block) => this.#readLater(...block);
   }
 
   read(buffer: Uint8Array, position: number): number {
     checkOpen(this.#closed, this.#name);
     checkRange(buffer, position);
     if (buffer.length === 0) return 0;
+    const ahead = this.#readers?.fetch(buffer, position);
+    if (ahead !== undefined) return ahead;
     try {
       this.#seek(position);
       const got = this.#file.readSync(buffer) ?? 0;
@@ -69,6 +101,7 @@ class DenoFile implements StorageFile {
     checkOpen(this.#closed, this.#name);
     checkRange(buffer, position);
     if (buffer.length === 0) return 0;
+    this.#readers?.forget();
     let written: number;
     try {
       this.#seek(position);
@@ -98,6 +131,7 @@ class DenoFile implements StorageFile {
   truncate(size: number): void {
     checkOpen(this.#closed, this.#name);
     checkSize(size);
+    this.#readers?.forget();
     try {
       this.#file.truncateSync(size);
     } catch (cause) {
@@ -127,11 +161,30 @@ class DenoFile implements StorageFile {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#readers?.close();
     try {
       this.#flusher?.close();
       this.#file.close();
     } catch (cause) {
       throw this.#translate(cause, "close");
+    }
+  }
+
+  #readLater(position: number, length: number): void {
+    checkOpen(this.#closed, this.#name);
+    checkPlace(position, length);
+    if (this.#mayStart) this.#startReaders(length);
+    this.#readers?.post(position, length);
+  }
+
+  #startReaders(length: number): void {
+    this.#mayStart = false;
+    try {
+      const { dev, ino } = this.#file.statSync();
+      const file = { path: this.#path, dev, ino };
+      this.#readers = Readers.start(file, length, this.#threads);
+    } catch {
+      // Then nothing is read ahead.
     }
   }
 
@@ -143,7 +196,7 @@ class DenoFile implements StorageFile {
   }
 
   #openFlusher(): Deno.FsFile {
-    const file = this.#reopen();
+    const file = openPlain(this.#path, this.#name, false);
     const { ino, dev } = this.#file.statSync(), again = file.statSync();
     if (again.ino === ino && again.dev === dev) return file;
     file.close();
@@ -170,9 +223,11 @@ class DenoFsBackend implements StorageBackend {
   };
   readonly sync?: () => Promise<void>;
   #directory: string;
+  readonly #readers: number;
 
-  constructor(directory: string) {
+  constructor(directory: string, readers: number) {
     this.#directory = directory;
+    this.#readers = readers;
     if (this.supports.directorySync) this.sync = () => this.#sync();
   }
 
@@ -189,8 +244,7 @@ class DenoFsBackend implements StorageBackend {
       { operation, file },
       () => openPlain(this.#path(file), file, options.create),
     );
-    const reopen = (): Deno.FsFile => openPlain(this.#path(file), file, false);
-    return new DenoFile(handle, file, reopen);
+    return new DenoFile(handle, file, this.#path(file), this.#readers);
   }
 
   // deno-lint-ignore require-await
@@ -413,17 +467,27 @@ function requireAccess(
  * ```
  *
  * @param directory The directory: a path, or a `file:` URL.
+ * @param options What else it can do.
  * @returns The backend.
  * @throws {TypeError} When the path is empty or the URL is not a `file:` URL.
+ * @throws {RangeError} When the number of readers is not from 0 to 64.
  */
-export function denoFs(directory: string | URL): StorageBackend {
+export function denoFs(
+  directory: string | URL,
+  { readers = 0 }: DenoFsOptions = {},
+): StorageBackend {
   const path = typeof directory === "string"
     ? directory
     : pathFromUrl(directory);
   if (typeof path !== "string" || path === "" || path.includes("\0")) {
     throw new TypeError("Cannot use directory: expected a path");
   }
-  return new DenoFsBackend(path);
+  if (!Number.isInteger(readers) || readers < 0 || readers > READERS_MAX) {
+    throw new RangeError(
+      `Cannot use readers: expected 0 to ${READERS_MAX}: received ${readers}`,
+    );
+  }
+  return new DenoFsBackend(path, readers);
 }
 
 function pathFromUrl(url: URL): string {

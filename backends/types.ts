@@ -60,6 +60,13 @@ export interface StorageFile {
    */
   read(buffer: Uint8Array, position: number): number;
   /**
+   * Says that `length` bytes at `position` will soon be read by one call, so that the
+   * backend can begin to. Changes nothing about what `read` returns, whatever is written
+   * or goes wrong meanwhile, and may do nothing. Left out where the host has no way to
+   * read beside its caller.
+   */
+  readLater?(position: number, length: number): void;
+  /**
    * Writes the buffer's bytes at `position`; the file grows when the end lies
    * past its size, and a gap in between reads as zeros.
    *

@@ -24,12 +24,16 @@ class TimedFile implements StorageFile {
   readonly #inner: StorageFile;
   readonly #times: FileTimes;
   readonly flushInBackground?: () => Promise<void>;
+  readonly readLater?: (position: number, length: number) => void;
 
   constructor(inner: StorageFile, times: FileTimes) {
     this.#inner = inner;
     this.#times = times;
     if (inner.flushInBackground !== undefined) {
       this.flushInBackground = () => this.#flushInBackground();
+    }
+    if (inner.readLater !== undefined) {
+      this.readLater = (...block) => inner.readLater!(...block);
     }
   }
 

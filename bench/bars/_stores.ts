@@ -2,9 +2,8 @@
 
 import { hugePages } from "../../backends/huge_pages.ts";
 import type { SchemeName } from "@stemma/verify";
-import type { OpenOptions } from "../../mod.ts";
 import { collectGarbage, copyFolder, settleDisk } from "../measure.ts";
-import { StemmaSubject } from "../peers/stemma.ts";
+import { StemmaSubject, type SubjectOptions } from "../peers/stemma.ts";
 import type { Subject } from "../subject.ts";
 import { type Batch, type Workload, workload } from "../workloads.ts";
 import type { BarContext } from "./_bar.ts";
@@ -84,7 +83,7 @@ const allMemory = (memory: ArrayBufferLike): boolean =>
   hugePages(memory, { populate: true });
 
 /** Options of a store to measure on. */
-export type StoreOptions = OpenOptions & { readonly scheme: SchemeName };
+export type StoreOptions = SubjectOptions & { readonly scheme: SchemeName };
 
 function templateOf(
   { directory }: BarContext,

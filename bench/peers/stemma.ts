@@ -1,6 +1,6 @@
 // Stemma itself as the benchmark drives it, with the parts of a commit timed.
 
-import { denoFs } from "../../backends/deno_fs.ts";
+import { denoFs, type DenoFsOptions } from "../../backends/deno_fs.ts";
 import { hugePages } from "../../backends/huge_pages.ts";
 import { memoryBackend } from "../../backends/memory.ts";
 import { open, type OpenOptions, type Stemma } from "../../mod.ts";
@@ -10,6 +10,9 @@ import type { Batch } from "../workloads.ts";
 
 /** Memory for pages unless told otherwise. */
 export const CACHE_BYTES = 1 << 30;
+
+/** Options of a store, and of its files. */
+export type SubjectOptions = OpenOptions & DenoFsOptions;
 
 /** Milliseconds of the parts of commits, summed up. */
 export interface CommitTimes {
@@ -35,9 +38,11 @@ export class StemmaSubject implements Subject {
   /** Opens a store on files, or in memory without a directory. */
   static async open(
     directory: string | undefined,
-    options: OpenOptions = {},
+    { readers, ...options }: SubjectOptions = {},
   ): Promise<StemmaSubject> {
-    const inner = directory === undefined ? memoryBackend() : denoFs(directory);
+    const inner = directory === undefined
+      ? memoryBackend()
+      : denoFs(directory, { readers });
     const backend = new TimedBackend(inner);
     const db = await open(backend, {
       cacheBytes: CACHE_BYTES,

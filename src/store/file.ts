@@ -47,6 +47,17 @@ export class StoreFile {
     return done;
   }
 
+  /** Whether {@linkcode readLater} does anything. */
+  get canReadLater(): boolean {
+    return this.#file.readLater !== undefined;
+  }
+
+  /** Lets the backend begin to read what will be read soon. */
+  readLater(position: number, length: number): void {
+    const read = (): void => this.#file.readLater?.(position, length);
+    this.#call("read", position, read);
+  }
+
   /** Writes all of `bytes` at `position`. */
   write(bytes: Uint8Array, position: number): void {
     let done = 0;

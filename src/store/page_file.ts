@@ -71,6 +71,14 @@ export class PageFile implements PageIo, PageSource {
     }
   }
 
+  get canExpect(): boolean {
+    return this.#file.canReadLater;
+  }
+
+  expect(page: number): void {
+    this.#file.readLater(this.positionOf(page), this.#pageBytes);
+  }
+
   /** Reads pages that follow each other by one call, for `readPage` to find. */
   readAhead(first: number, count: number): void {
     this.endReadAhead();

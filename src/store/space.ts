@@ -12,8 +12,10 @@ import { type ByteReader, ByteWriter } from "./bytes.ts";
 
 /** Most pages of a page file: references are 32 bits. */
 export const PAGES_MAX = 2 ** 32 - 1;
-/** Pages worth a write of their own, a divisor of 32. */
-const GROUP = 8;
+/** Pages of a run that is worth a write of its own while the file may grow. */
+const RUN_MIN = 8;
+/** Runs longer than this count as equally long. */
+const RUN_MAX = 256;
 /** Share of free pages in a file above which it does not grow for longer runs. */
 const FREE_SHARE_MAX = 1 / 3;
 /** Thirty-two pages in use. */
@@ -82,9 +84,9 @@ export class Space {
   }
 
   /**
-   * Page numbers that nobody uses, ascending, in runs as long as can be had: groups
-   * of free pages first, then new pages at the end of the file as long as few are
-   * free, then whatever is free.
+   * Page numbers that nobody uses, ascending, in runs as long as can be had: the longest
+   * runs of free pages first, then new pages at the end of the file as long as few are
+   * free, then shorter runs.
    *
    * @param mayGrow Whether there may be new pages while there are free ones.
    */
@@ -92,23 +94,65 @@ export class Space {
     // There may be no room for what an earlier attempt added.
     if (!mayGrow) this.trim();
     const pages = new Uint32Array(count);
-    let length = 0;
-    const last = Math.floor(this.#count / GROUP);
-    for (let group = 1; group < last && length + GROUP <= count; group++) {
-      if ((this.#bits[group >>> 2] >>> 8 * (group & 3) & 0xff) !== 0) continue;
-      for (let page = GROUP * group; page < GROUP * (group + 1); page++) {
-        this.use(page);
-        pages[length++] = page;
-      }
-    }
     const isTight = this.#free < FREE_SHARE_MAX * this.#count;
-    if (mayGrow && isTight && this.#count + count - length <= PAGES_MAX) {
+    const hasRoom = this.#count + count <= PAGES_MAX;
+    const runMin = mayGrow && isTight && hasRoom ? RUN_MIN : 1;
+    let length = this.#fillRuns(pages, runMin);
+    if (length < count) {
       for (let page = this.#append(count - length); length < count; page++) {
         pages[length++] = page;
       }
     }
-    while (length < count) pages[length++] = this.allocate();
     return pages.sort();
+  }
+
+  /**
+   * Takes the longest runs of free pages, as many as are wanted.
+   *
+   * @param runMin Pages of a run at least.
+   * @returns How many pages there were.
+   */
+  #fillRuns(pages: Uint32Array, runMin: number): number {
+    const inRuns = new Uint32Array(RUN_MAX + 1);
+    this.#forEachFreeRun((_, count) => {
+      inRuns[Math.min(count, RUN_MAX)] += count;
+    });
+    // Longer runs are taken whole, of those that are as long as many as are missing.
+    let least = RUN_MAX, missing = pages.length;
+    while (least > runMin && inRuns[least] < missing) {
+      missing -= inRuns[least--];
+    }
+    let length = 0;
+    this.#forEachFreeRun((first, count) => {
+      if (count < least) return;
+      const isLonger = Math.min(count, RUN_MAX) > least;
+      const take = isLonger ? count : Math.min(count, missing);
+      if (!isLonger) missing -= take;
+      for (let page = first; page < first + take; page++) {
+        pages[length++] = page;
+      }
+    });
+    for (let k = 0; k < length; k++) this.use(pages[k]);
+    return length;
+  }
+
+  /** Visits the runs of free pages, ascending. */
+  #forEachFreeRun(visit: (first: number, count: number) => void): void {
+    const last = this.#count >>> 5;
+    let first = 0;
+    for (let word = 0; word <= last; word++) {
+      const free = this.#freeBits(word);
+      // Where what came before ends: bits that are free, or not.
+      for (let from = 0; from < 32;) {
+        const others = (first === 0 ? free : ~free) & -1 << from;
+        if (others === 0) break;
+        const bit = 31 - Math.clz32(others & -others), page = 32 * word + bit;
+        if (first !== 0) visit(first, page - first);
+        first = first === 0 ? page : 0;
+        from = bit + 1;
+      }
+    }
+    if (first !== 0) visit(first, this.#count + 1 - first);
   }
 
   /** Marks a page in use. */

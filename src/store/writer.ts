@@ -18,6 +18,7 @@ import {
   OVERFLOW_RECORD_BYTES,
 } from "../tree/layout.ts";
 import type { PagePool } from "../tree/pool.ts";
+import { Scout } from "../tree/scout.ts";
 import { beginBatch, type Slice, writeEntry } from "./record.ts";
 import type { Payload } from "./payload.ts";
 import type { Space } from "./space.ts";
@@ -69,6 +70,7 @@ export class Writer implements EndHost {
   readonly #pass: HashingPass;
   readonly #second: SecondThread | undefined;
   readonly #ends: EndEdits | undefined;
+  readonly #scout: Scout;
   /** Places in the order of keys that the kernel does not see to. */
   readonly #left: number[] = [];
   #order: Uint32Array = new Uint32Array(0);
@@ -119,6 +121,7 @@ export class Writer implements EndHost {
     this.#rule = rule;
     this.#edit = new TreeEdit(pool, scheme, this);
     this.#pass = new HashingPass(pool, hasher, scheme, second);
+    this.#scout = new Scout(pool, file);
     this.#keepsPrefixFree = rule.fixedBytes === 0;
     this.#inlineMax = inlineBytesMax(pool.pageBytes);
     this.#pinnedMax = pool.frameCount * PART;
@@ -188,7 +191,8 @@ export class Writer implements EndHost {
 
   #applyByKeys(order: Uint32Array): number {
     let changed = 0;
-    for (let i = 0; i < order.length; i++) {
+    for (let i = 0, ahead = 0; i < order.length; i++) {
+      if (i === ahead) ahead = this.#lookAhead(order, i);
       this.#hashClosed();
       if (this.#keepsPrefixFree) changed += this.#makeWay(order, i);
       if (this.#applyOne(order[i])) changed++;
@@ -204,10 +208,7 @@ export class Writer implements EndHost {
     left.length = 0;
     ends.start(this.#version.id);
     for (let i = 0, ahead = 0; i < order.length;) {
-      if (i >= ahead) {
-        ahead = Math.min(i + AHEAD_CHANGES, order.length);
-        changes.readAhead(i, ahead);
-      }
+      if (i >= ahead) ahead = this.#lookAhead(order, i);
       if (pool.pinned > this.#partFrames) {
         this.#settle(ends);
         this.#nextPart();
@@ -225,6 +226,22 @@ export class Writer implements EndHost {
     }
     this.#settle(ends);
     return this.#changed;
+  }
+
+  /**
+   * Makes the next changes quick to see to, and has pages read for those behind them; in
+   * the beginning for both. Returns where these changes end.
+   */
+  #lookAhead(order: Uint32Array, from: number): number {
+    const changes = this.#changes, scout = this.#scout;
+    const to = Math.min(from + AHEAD_CHANGES, order.length);
+    changes.readAhead(from, to);
+    if (!scout.isNeeded(AHEAD_CHANGES)) return to;
+    const end = Math.min(to + AHEAD_CHANGES, order.length);
+    for (let i = from === 0 ? 0 : to; i < end; i++) {
+      scout.look(changes.bytes, changes.keyAt(order[i]));
+    }
+    return to;
   }
 
   /** Hangs pages into the tree, and does key by key what the kernel has left. */

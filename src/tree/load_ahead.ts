@@ -10,6 +10,10 @@ import type { PagePool } from "./pool.ts";
 
 /** Where pages come from: `PageFile`. */
 export interface PageSource {
+  /** Whether {@linkcode expect} does anything. */
+  readonly canExpect: boolean;
+  /** Lets storage begin to read a page that will be asked for soon. */
+  expect(page: number): void;
   /** Reads pages that follow each other by one call, for whoever asks for them next. */
   readAhead(first: number, count: number): void;
   /** Forgets them. */
@@ -20,6 +24,8 @@ export interface PageSource {
 const CALL_BYTES_MAX = 1 << 18;
 /** From one page to the next in a call, at most: what lies between costs less than a call. */
 const STEP_MAX = 5;
+/** Pages that storage is told of before they are asked for. */
+const EXPECTED = 128;
 /** Times to go one level down; what is missing then was pushed out again. */
 const WAVES_MAX = 16;
 
@@ -95,7 +101,8 @@ export class LoadAhead {
     missing.sort((a, b) => a.page - b.page);
     const most = Math.max(1, CALL_BYTES_MAX / this.#pool.pageBytes);
     try {
-      for (let i = 0; i < missing.length;) {
+      for (let i = 0, told = 0; i < missing.length;) {
+        told = this.#expect(missing, told, i + EXPECTED);
         const first = missing[i].page;
         let end = i + 1;
         while (
@@ -112,5 +119,18 @@ export class LoadAhead {
     } finally {
       this.#source.endReadAhead();
     }
+  }
+
+  /** Tells storage of pages that are not read with others; returns how far it came. */
+  #expect(missing: readonly Missing[], from: number, to: number): number {
+    if (!this.#source.canExpect) return from;
+    const end = Math.min(to, missing.length);
+    for (let i = from; i < end; i++) {
+      const { page } = missing[i];
+      const isBehind = page - (missing[i - 1]?.page ?? -Infinity) <= STEP_MAX;
+      const isBefore = (missing[i + 1]?.page ?? Infinity) - page <= STEP_MAX;
+      if (!isBehind && !isBefore) this.#source.expect(page);
+    }
+    return Math.max(from, end);
   }
 }

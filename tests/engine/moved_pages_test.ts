@@ -261,6 +261,30 @@ Deno.test("allocateMany() gives numbers that nobody uses, ascending, and grows a
     const isLoose = 3 * before.freeCount > before.pageCount + 3 * count;
     if (!mayGrow || isLoose) {
       assertEquals(grown, Math.max(0, count - before.freeCount));
+      assertEquals(runsOf(pages), leastRuns(before, count));
     }
   }
 });
+
+/** Runs of ascending page numbers. */
+function runsOf(pages: readonly number[]): number {
+  return pages.filter((page, i) => page !== pages[i - 1] + 1).length;
+}
+
+/** How few runs of free pages hold so many, with those behind the end as one. */
+function leastRuns(space: Space, count: number): number {
+  const lengths: number[] = [];
+  for (let page = 1, run = 0; page <= space.pageCount + 1; page++) {
+    const isFree = page <= space.pageCount && !space.isUsed(page);
+    if (!isFree && run > 0) lengths.push(run);
+    run = isFree ? run + 1 : 0;
+  }
+  lengths.sort((a, b) => b - a);
+  let runs = 0;
+  for (let left = count; left > 0; runs++) {
+    // Pages behind the end follow a run that ends there.
+    left -= lengths.shift() ??
+      (runs > 0 && !space.isUsed(space.pageCount) ? (runs--, left) : left);
+  }
+  return runs;
+}

@@ -1,0 +1,267 @@
+/**
+ * Reads blocks of a file on threads of their own, before they are asked for. Each
+ * thread is a worker with a handle of its own; blocks go through a ring of slots in
+ * shared memory:
+ *
+ * * POSTED and TAKEN count blocks. A block is taken by compare-and-swap, by a reader or,
+ *   when it is asked for first, by the thread that asks. So readers that are not
+ *   scheduled cost nothing.
+ * * The state of a slot is WAITING from the posting on, and then the number of bytes
+ *   read, or FAILED. A slot is used again when it is not WAITING and its block has been
+ *   fetched or forgotten.
+ *
+ * Whatever goes wrong here is left for the caller to find out: it reads the block
+ * itself.
+ *
+ * @module
+ */
+
+/** Blocks that are read ahead at most: a power of two. */
+const SLOTS = 256;
+// Words of the ring; the states of slots come from STATES on.
+const POSTED = 0, TAKEN = 1, CLOSED = 2, IDLE = 3, ASKS = 4, STATES = 16;
+const WAITING = -1, FAILED = -2;
+/** Instead of a position: nobody wants what is in the slot. */
+const NOWHERE = -1;
+/** Longest block, in bytes. */
+const BLOCK_BYTES_MAX = 1 << 16;
+/** Looks at a slot before the asking thread yields its processor. */
+const SPINS_MAX = 2000;
+/** The longest that a reader may take over one block, in milliseconds. */
+const ANSWER_MS_MAX = 30_000;
+
+/** Which file readers read. */
+export interface ReadFile {
+  readonly path: string;
+  readonly dev: number;
+  readonly ino: number | null;
+}
+
+/** What each reader is told once. */
+interface Setup extends ReadFile {
+  readonly words: Int32Array;
+  readonly positions: Float64Array;
+  readonly blocks: readonly Uint8Array[];
+}
+
+/** The part of a worker's global scope that is used. */
+interface WorkerScope {
+  onmessage: ((event: { data: Setup }) => void) | null;
+}
+
+/**
+ * A reader's program: a whole one, since its source text is what the worker is made
+ * of. Opens the file if it still is the one that was meant.
+ */
+function serve(scope: WorkerScope): void {
+  scope.onmessage = ({ data }) => {
+    const { path, dev, ino, words, positions, blocks } = data;
+    const [POSTED, TAKEN, CLOSED, IDLE, ASKS] = [0, 1, 2, 3, 4];
+    const STATES = 16, FAILED = -2;
+    const isMeant = (info: Deno.FileInfo): boolean =>
+      info.isFile && info.ino === ino && info.dev === dev;
+    const open = (): Deno.FsFile | undefined => {
+      // Opening a FIFO would wait for its other end: so look first.
+      if (!isMeant(Deno.lstatSync(path))) return undefined;
+      const file = Deno.openSync(path, { read: true });
+      if (isMeant(file.statSync())) return file;
+      file.close();
+    };
+    const read = (file: Deno.FsFile, slot: number): number => {
+      file.seekSync(positions[slot], Deno.SeekMode.Start);
+      return file.readSync(blocks[slot]) ?? 0;
+    };
+    const attempt = <T>(call: () => T): T | undefined => {
+      try {
+        return call();
+      } catch {
+        return undefined;
+      }
+    };
+    const file = attempt(open);
+    while (Atomics.load(words, CLOSED) === 0) {
+      // In this order: what is behind the last one is not there yet.
+      const ticket = Atomics.load(words, TAKEN);
+      const posted = Atomics.load(words, POSTED);
+      if (ticket === posted) {
+        Atomics.add(words, IDLE, 1);
+        Atomics.wait(words, POSTED, posted);
+        Atomics.sub(words, IDLE, 1);
+        continue;
+      }
+      const next = ticket + 1 | 0;
+      if (Atomics.compareExchange(words, TAKEN, ticket, next) !== ticket) {
+        continue;
+      }
+      const slot = ticket & blocks.length - 1;
+      const got = file && attempt(() => read(file, slot));
+      Atomics.store(words, STATES + slot, got ?? FAILED);
+      if (Atomics.load(words, ASKS) === 1) Atomics.notify(words, STATES + slot);
+    }
+    file?.close();
+  };
+}
+
+function startReader(setup: Setup): Worker {
+  const source = `(${serve})(globalThis);`;
+  const url = URL.createObjectURL(
+    new Blob([source], { type: "text/javascript" }),
+  );
+  const worker = new Worker(url, { type: "module" });
+  URL.revokeObjectURL(url);
+  worker.postMessage(setup);
+  return worker;
+}
+
+/** Threads that read blocks of one length ahead. */
+export class Readers {
+  readonly #bytes: number;
+  readonly #words: Int32Array;
+  readonly #positions: Float64Array;
+  readonly #blocks: readonly Uint8Array[];
+  readonly #workers: readonly Worker[];
+  /** Position of what each slot is wanted for. */
+  readonly #wanted: Float64Array = new Float64Array(SLOTS).fill(NOWHERE);
+  /** The oldest block whose slot is not free. */
+  #first = 0;
+  #posted = 0;
+  #isBroken = false;
+
+  /**
+   * Starts readers.
+   *
+   * @param bytes Length of each block.
+   * @param threads How many readers.
+   * @returns `undefined` for blocks that do not fit.
+   */
+  static start(
+    file: ReadFile,
+    bytes: number,
+    threads: number,
+  ): Readers | undefined {
+    if (bytes === 0 || bytes > BLOCK_BYTES_MAX) return undefined;
+    return new Readers(file, bytes, threads);
+  }
+
+  private constructor(file: ReadFile, bytes: number, threads: number) {
+    const words = STATES + SLOTS, head = 4 * words + 8 * SLOTS;
+    const shared = new SharedArrayBuffer(head + SLOTS * bytes);
+    this.#bytes = bytes;
+    this.#words = new Int32Array(shared, 0, words);
+    this.#positions = new Float64Array(shared, 4 * words, SLOTS);
+    this.#blocks = Array.from(
+      { length: SLOTS },
+      (_, slot) => new Uint8Array(shared, head + slot * bytes, bytes),
+    );
+    const setup: Setup = {
+      ...file,
+      words: this.#words,
+      positions: this.#positions,
+      blocks: this.#blocks,
+    };
+    this.#workers = Array.from({ length: threads }, () => startReader(setup));
+  }
+
+  /** Has a block read, if there is a free slot and it has the right length. */
+  post(position: number, length: number): void {
+    if (this.#isBroken || length !== this.#bytes || !this.#hasRoom()) return;
+    const slot = this.#posted & SLOTS - 1, words = this.#words;
+    this.#wanted[slot] = this.#positions[slot] = position;
+    Atomics.store(words, STATES + slot, WAITING);
+    this.#posted = this.#posted + 1 | 0;
+    Atomics.store(words, POSTED, this.#posted);
+    if (Atomics.load(words, IDLE) > 0) Atomics.notify(words, POSTED, 1);
+  }
+
+  /** Makes room where blocks that were read ahead have been fetched, or are old. */
+  #hasRoom(): boolean {
+    const isFull = (this.#posted - this.#first | 0) === SLOTS;
+    if (isFull && !this.#isWaiting(this.#first)) {
+      this.#first = this.#first + 1 | 0;
+      return true;
+    }
+    return !isFull;
+  }
+
+  #isWaiting(ticket: number): boolean {
+    const state = STATES + (ticket & SLOTS - 1);
+    return Atomics.load(this.#words, state) === WAITING;
+  }
+
+  /**
+   * Fetches a block that was posted; waits for it if a reader is at it.
+   *
+   * @returns How many bytes; `undefined` when the caller is to read them.
+   */
+  fetch(buffer: Uint8Array, position: number): number | undefined {
+    if (buffer.length !== this.#bytes || this.#isBroken) return undefined;
+    const ticket = this.#find(position);
+    if (ticket === undefined || !this.#await(ticket)) return undefined;
+    const slot = ticket & SLOTS - 1;
+    const got = Atomics.load(this.#words, STATES + slot);
+    this.#wanted[slot] = NOWHERE;
+    if (got === FAILED) this.#isBroken = true;
+    if (got !== buffer.length) return undefined;
+    buffer.set(this.#blocks[slot]);
+    return got;
+  }
+
+  /** The block that was posted for a position; passes what nobody wants. */
+  #find(position: number): number | undefined {
+    const wanted = this.#wanted, posted = this.#posted;
+    let first = this.#first;
+    while (
+      first !== posted && wanted[first & SLOTS - 1] === NOWHERE &&
+      !this.#isWaiting(first)
+    ) first = first + 1 | 0;
+    this.#first = first;
+    for (let ticket = first; ticket !== posted; ticket = ticket + 1 | 0) {
+      if (wanted[ticket & SLOTS - 1] === position) return ticket;
+    }
+    return undefined;
+  }
+
+  /** Whether a block has been read by a reader; else the caller has to. */
+  #await(ticket: number): boolean {
+    const words = this.#words, state = STATES + (ticket & SLOTS - 1);
+    let limit = 0;
+    for (let spins = 0; this.#isWaiting(ticket); spins++) {
+      const taken = Atomics.load(words, TAKEN);
+      if ((ticket - taken | 0) >= 0) {
+        if (this.#take(taken, ticket)) return false;
+      } else if (spins > SPINS_MAX) {
+        limit ||= performance.now() + ANSWER_MS_MAX;
+        this.#isBroken = performance.now() > limit;
+        if (this.#isBroken) return false;
+        Atomics.store(words, ASKS, 1);
+        Atomics.wait(words, state, WAITING, 1);
+        Atomics.store(words, ASKS, 0);
+      }
+    }
+    return true;
+  }
+
+  /** Takes a block, and those before it that no reader has come to, from the readers. */
+  #take(from: number, to: number): boolean {
+    const words = this.#words, end = to + 1 | 0;
+    if (Atomics.compareExchange(words, TAKEN, from, end) !== from) return false;
+    for (let ticket = from; ticket !== end; ticket = ticket + 1 | 0) {
+      const slot = ticket & SLOTS - 1;
+      this.#wanted[slot] = NOWHERE;
+      Atomics.store(words, STATES + slot, 0);
+    }
+    return true;
+  }
+
+  /** Nobody wants what was posted so far: the file changes. */
+  forget(): void {
+    if (this.#first !== this.#posted) this.#wanted.fill(NOWHERE);
+  }
+
+  /** Stops the readers. */
+  close(): void {
+    Atomics.store(this.#words, CLOSED, 1);
+    Atomics.notify(this.#words, POSTED);
+    for (const worker of this.#workers) worker.terminate();
+  }
+}

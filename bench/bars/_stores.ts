@@ -17,8 +17,11 @@ const BATCHES_MAX = 20;
 
 /** Commits from one checkpoint to the next while a store comes of age. */
 const AGING_COMMITS = 40;
-/** Checkpoints until its file has room for what two headers keep and a third writes. */
-const AGING_CHECKPOINTS = 2;
+/**
+ * Checkpoints until its page file has room for what two headers keep and a third writes,
+ * and its log segments to use again: it keeps a history of 128 commits, too.
+ */
+const AGING_CHECKPOINTS = 5;
 
 /** The writes of most bars: half of them on fresh keys, unless told otherwise. */
 export function writes(

@@ -140,7 +140,9 @@ export const bar1: readonly BarPart[] = [
 
 /** Pages and time of commits at one size. */
 async function atSize(context: BarContext, capacity: number) {
-  const work = writes(context, capacity), options = { scheme: SCHEME } as const;
+  const work = writes(context, capacity);
+  // What does not fit into the cache is read beside the commit.
+  const options = { scheme: SCHEME, readers: 4 } as const;
   const isLast = capacity !== large(context);
   const store = await openLoaded(context, capacity, work, options, isLast);
   const iterations = work.iterations();

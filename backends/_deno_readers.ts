@@ -261,6 +261,8 @@ export class Readers {
   /** Stops the readers. */
   close(): void {
     Atomics.store(this.#words, CLOSED, 1);
+    // Whoever is about to wait for more goes on as well.
+    Atomics.add(this.#words, POSTED, 1);
     Atomics.notify(this.#words, POSTED);
     for (const worker of this.#workers) worker.terminate();
   }

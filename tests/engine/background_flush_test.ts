@@ -9,11 +9,11 @@ import {
   PoisonedError,
   type Stemma,
   type StorageBackend,
-  type StorageFile,
 } from "../../mod.ts";
 import { random } from "../_amount.ts";
 import { cheapScheme } from "../../src/testing/cheap_scheme.ts";
 import { commit, type Write } from "./_store.ts";
+import { wrapped } from "./_wrapped.ts";
 
 /** A backend whose flushes in the background end when the test says so. */
 class SlowDisk {
@@ -25,27 +25,7 @@ class SlowDisk {
   flushes = 0;
 
   constructor() {
-    const memory = memoryBackend();
-    this.backend = {
-      name: "slow",
-      supports: memory.supports,
-      list: () => memory.list(),
-      remove: (file) => memory.remove(file),
-      sync: () => memory.sync!(),
-      lock: () => memory.lock(),
-      open: async (name, options) =>
-        this.#wrap(await memory.open(name, options)),
-    };
-  }
-
-  #wrap(file: StorageFile): StorageFile {
-    return {
-      read: (buffer, position) => file.read(buffer, position),
-      write: (buffer, position) => file.write(buffer, position),
-      size: () => file.size(),
-      truncate: (size) => file.truncate(size),
-      flush: () => file.flush(),
-      close: () => file.close(),
+    this.backend = wrapped(memoryBackend(), () => ({
       flushInBackground: () => {
         this.flushes++;
         if (this.isQuick) return Promise.resolve();
@@ -53,7 +33,7 @@ class SlowDisk {
           this.waiting.push({ resolve, reject });
         });
       },
-    };
+    }));
   }
 
   /** Ends flushes until none is under way. */

@@ -8,11 +8,11 @@ import {
   type OpenOptions,
   type Stemma,
   type StorageBackend,
-  type StorageFile,
 } from "../../mod.ts";
 import { cheapScheme } from "../../src/testing/cheap_scheme.ts";
 import { random } from "../_amount.ts";
 import { commit, type Write } from "./_store.ts";
+import { wrapped } from "./_wrapped.ts";
 
 /** A backend that can be told of reads; counts which of them came. */
 class ToldDisk {
@@ -23,20 +23,7 @@ class ToldDisk {
   reads = 0;
 
   constructor(memory: StorageBackend) {
-    this.backend = {
-      name: "told",
-      supports: memory.supports,
-      list: () => memory.list(),
-      remove: (file) => memory.remove(file),
-      sync: () => memory.sync!(),
-      lock: () => memory.lock(),
-      open: async (name, options) =>
-        this.#wrap(await memory.open(name, options)),
-    };
-  }
-
-  #wrap(file: StorageFile): StorageFile {
-    return {
+    this.backend = wrapped(memory, (file) => ({
       read: (buffer, position) => {
         this.reads++;
         if (this.#told.delete(`${position} ${buffer.length}`)) this.came++;
@@ -46,12 +33,7 @@ class ToldDisk {
         this.told++;
         this.#told.add(`${position} ${length}`);
       },
-      write: (buffer, position) => file.write(buffer, position),
-      size: () => file.size(),
-      truncate: (size) => file.truncate(size),
-      flush: () => file.flush(),
-      close: () => file.close(),
-    };
+    }));
   }
 
   /** Counts from here on. */

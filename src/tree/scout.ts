@@ -12,14 +12,14 @@ import type { PagePool } from "./pool.ts";
 
 /** Pages that lead from the root to a key's end at most; what is longer is left. */
 const LEVELS_MAX = 64;
-/** Of so many keys, one must lack a page, or others are hardly worth looking for. */
-const KEYS_PER_READ = 8;
+/** Pages read from one look to the next, at least: else others are hardly worth it. */
+const READS_MIN = 8;
 
 /** Lets storage read pages before an edit comes to them. */
 export class Scout {
   readonly #pool: PagePool;
   readonly #source: PageSource;
-  /** Pages read, as counted when keys were last looked at. */
+  /** Pages read, as counted when that was asked last. */
   #reads = 0;
   #last = 0;
 
@@ -28,16 +28,11 @@ export class Scout {
     this.#source = source;
   }
 
-  /**
-   * Whether it is worth looking ahead: pages had to be read for the keys before.
-   *
-   * @param keys How many they were.
-   */
-  isNeeded(keys: number): boolean {
+  /** Whether it is worth looking ahead: pages had to be read since this was asked last. */
+  isNeeded(): boolean {
     const { pageReads } = this.#pool.counters, before = this.#reads;
     this.#reads = pageReads;
-    return this.#source.canExpect &&
-      KEYS_PER_READ * (pageReads - before) >= keys;
+    return this.#source.canExpect && pageReads - before >= READS_MIN;
   }
 
   /**

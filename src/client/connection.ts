@@ -66,20 +66,24 @@ export class Connection {
   }
 
   /**
-   * Greets the worker behind a link and waits for its store to be open.
+   * Greets the worker behind a link and waits for its store to be open. The link
+   * is heard from the first moment on: a worker whose script cannot be loaded
+   * says so once, and that may be before the lock is held.
    *
    * @param client Name of the lock that this side holds while it lives.
+   * @param held Settles once the lock is held: the worker is greeted then.
    * @param announce Makes the worker listen to the link, where it does not yet.
    */
   static open(
     link: Link<FromWorker, ToWorker>,
     client: string,
+    held: Promise<unknown>,
     signal?: AbortSignal,
     announce?: () => void,
   ): Promise<Connection> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      let connection: Connection | undefined;
+      let connection: Connection | undefined, isHeld = false;
       const abort = (): void => {
         link.close();
         reject(signal?.reason);
@@ -89,7 +93,7 @@ export class Connection {
         link.post({ type: "hello", client, protocol: PROTOCOL });
       link.listen((message) => {
         if (connection !== undefined) return connection.#hear(message);
-        if (message.type === "listening") return greet();
+        if (message.type === "listening") return isHeld ? greet() : undefined;
         if (message.type === "failed") {
           link.close();
           reject(receiveError(message.error));
@@ -103,8 +107,14 @@ export class Connection {
         link.close();
         reject(new DisconnectedError(`Cannot start worker: ${why}`));
       });
-      if (announce === undefined) greet();
-      else announce();
+      held.then(() => {
+        if (signal?.aborted) return;
+        isHeld = true;
+        (announce ?? greet)();
+      }, (why) => {
+        link.close();
+        reject(why);
+      });
     });
   }
 

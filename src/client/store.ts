@@ -381,13 +381,19 @@ export async function connectLink(
   name: string = clientName(),
   announce?: () => void,
 ): Promise<RemoteStore> {
-  const letGo = await hold(name, signal);
+  const held = hold(name, signal);
   try {
-    const connection = await Connection.open(link, name, signal, announce);
-    connection.onGone = letGo;
+    const connection = await Connection.open(
+      link,
+      name,
+      held,
+      signal,
+      announce,
+    );
+    connection.onGone = await held;
     return new RemoteStore(connection);
   } catch (error) {
-    letGo();
+    held.then((letGo) => letGo(), () => {});
     throw error;
   }
 }

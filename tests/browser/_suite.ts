@@ -16,6 +16,8 @@ export type Where = "page" | "strict" | "plain" | "worker";
 
 /** A browser does at most this many times the usual amount. */
 const SCALE_MAX = 10;
+/** At the usual amount, where the longest takes less than half of one. */
+const STEP_MINUTES_MAX = 5;
 
 /** What a browser test works with. */
 export interface Stage {
@@ -80,12 +82,29 @@ export async function runOffered(
   if (names.length === 0) throw new Error("The page offers no test");
   for (const [index, name] of names.entries()) {
     await t.step(name, async () => {
-      const failure = await page.evaluate(
+      const failure = await withinLimit(page.evaluate(
         (i) => (globalThis as unknown as Offered).offered.run(i),
         index,
-      );
+      ));
       if (failure !== undefined) throw asError(failure);
     });
+  }
+}
+
+/** A test that hangs fails under its own name; the others go on. */
+async function withinLimit<T>(running: Promise<T>): Promise<T> {
+  const minutes = STEP_MINUTES_MAX * Math.min(Math.max(1, scale), SCALE_MAX);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`Still running after ${minutes} minutes`)),
+      minutes * 60_000,
+    );
+  });
+  try {
+    return await Promise.race([running, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

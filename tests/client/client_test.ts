@@ -245,6 +245,13 @@ Deno.test("connect() rejects with why the store could not be opened", async () =
   await lock.release();
 });
 
+Deno.test("connect() hears that a worker cannot start, however early it says so", async () => {
+  const worker = Object.assign(new EventTarget(), { postMessage() {} });
+  const connecting = connect(worker as unknown as Worker);
+  worker.dispatchEvent(new Event("error"));
+  await assertRejects(() => connecting, DisconnectedError, "Cannot start");
+});
+
 Deno.test("commits() follows commits with their changes until told to stop", async () => {
   await withStore(async (store) => {
     await commit(store, [[key(1), value(1)]], value(5));

@@ -13,7 +13,6 @@ export interface FileTimes {
   /** Waiting for flushes, those in the background only where nothing else goes on. */
   flush: number;
   write: number;
-  read: number;
   /** When the last call or wait was over. */
   busyUntil: number;
   /** Whether somebody does nothing but wait. */
@@ -38,10 +37,7 @@ class TimedFile implements StorageFile {
   }
 
   read(buffer: Uint8Array, position: number): number {
-    const start = performance.now();
-    const count = this.#inner.read(buffer, position);
-    this.#times.read += performance.now() - start;
-    return count;
+    return this.#inner.read(buffer, position);
   }
 
   write(buffer: Uint8Array, position: number): number {
@@ -89,7 +85,6 @@ export class TimedBackend implements StorageBackend {
   readonly times: FileTimes = {
     flush: 0,
     write: 0,
-    read: 0,
     busyUntil: 0,
     isWaiting: false,
   };

@@ -20,7 +20,7 @@ import {
   VALUE_MAX,
 } from "@stemma/verify/encoding";
 import type { Scheme } from "@stemma/verify";
-import { bitAt, packBits } from "@stemma/verify";
+import { bitAt } from "@stemma/verify";
 import { hasRange } from "./needs.ts";
 import type { ProofWriter } from "./writer.ts";
 import { lowestKey, type ProvableTree } from "./tree.ts";
@@ -275,11 +275,11 @@ export class TreeEncoder {
     from: number,
     to: number,
   ): void {
-    const bits = depth - top, items = this.#items;
-    this.#out.number(bits, 2);
+    const bits = depth - top, items = this.#items, out = this.#out;
+    out.number(bits, 2);
     if (bits > 0) {
       const key = this.#tree.someKey(node), path = this.#path;
-      this.#out.append(packBits(key, top, bits));
+      out.bits(key, top, bits);
       for (let i = top; i < depth; i++) setBit(path, i, bitAt(key, i));
     }
     while (from < to && !this.#passes(items[from], top, depth)) from++;

@@ -94,6 +94,17 @@ export class ProofWriter {
     for (let i = count; i--; value >>>= 8) this.bytes[at + i] = value;
   }
 
+  /** Appends bits of a key from the top of each byte on, with zeros behind them. */
+  bits(key: Uint8Array, first: number, count: number): void {
+    const at = this.reserve(count + 7 >> 3), { bytes } = this;
+    for (let done = 0; done < count; done += 8) {
+      const from = first + done, shift = from & 7, i = from >> 3;
+      const byte = (key[i] << 8 | (key[i + 1] ?? 0)) >> (8 - shift);
+      const left = count - done;
+      bytes[at + (done >> 3)] = left < 8 ? byte & 0xff00 >> left : byte;
+    }
+  }
+
   /** What was written, as `head`, length of the tags (u32), tags, payload. */
   finish(head: ArrayLike<number>): Uint8Array {
     const tagBytes = (this.#tagCount + 3) >> 2;

@@ -8,7 +8,7 @@
 import { U32Table } from "./u32_table.ts";
 
 /** Numbers in the list at most, for each frame. */
-const NUMBERS_PER_FRAME = 8;
+const NUMBERS_PER_FRAME = 32;
 const LIST_MIN = 256;
 
 /** A map from page numbers to frames. */

@@ -528,31 +528,25 @@ export class Pages {
       !this.#isSoundFreeList(f, slots, slots - live)
     ) return false;
     const root = this.root(f);
-    let joins = 0, bytes = 0;
+    let nodes = 0, joins = 0, bytes = 0;
     for (let n = 0; n < slots; n++) {
       const i = metaAt(f, n), meta = u16[i], kind = meta >> KIND_SHIFT;
       if (kind === FREE) continue;
+      nodes++;
       const parent = u16[i + 3];
       let above = -1;
       if (n !== root) {
         if (parent >= slots) return false;
-        above = u16[metaAt(f, parent)] ^ JOIN << KIND_SHIFT;
+        const p = metaAt(f, parent);
+        above = u16[p] ^ JOIN << KIND_SHIFT;
         // A written page has no flags, so this is the depth of a join.
         if (above > DEPTH_MASK) return false;
+        if ((u16[p + 1] === n) === (u16[p + 2] === n)) return false;
       } else if (parent !== NONE || kind === CHILD) return false;
       if (kind === JOIN) {
         joins++;
         const depth = meta ^ JOIN << KIND_SHIFT;
-        const left = u16[i + 1], right = u16[i + 2];
-        if (
-          depth <= above || depth >= depths || left === right ||
-          left >= slots || right >= slots
-        ) return false;
-        const j = metaAt(f, left), k = metaAt(f, right);
-        if (
-          u16[j + 3] !== n || u16[k + 3] !== n ||
-          u16[j] >> KIND_SHIFT === FREE || u16[k] >> KIND_SHIFT === FREE
-        ) return false;
+        if (depth <= above || depth >= depths) return false;
       } else {
         if ((meta & (DIRTY | EXTEND)) !== 0) return false;
         const size = this.#soundRecord(f, i, heap, above);
@@ -560,8 +554,10 @@ export class Pages {
         bytes += size;
       }
     }
-    // Every join is above two nodes, so all but the root are below one.
-    return 2 * joins + 1 === live && bytes === this.heapLive(f);
+    // Each node but the root is on one side of a join, no two on the same one: as many
+    // as there are sides are on all of them.
+    return nodes === live && 2 * joins + 1 === live &&
+      bytes === this.heapLive(f);
   }
 
   /** Whether exactly `count` slots are on the free list, each once. */

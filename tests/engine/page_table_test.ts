@@ -10,7 +10,7 @@ Deno.test("PageTable finds what a Map finds, for all page numbers", () => {
   for (let round = 0; round < amount(4); round++) {
     const frames = draw.pick([1, 40, 600]), table = new PageTable(frames);
     const known = new Map<number, number>();
-    const bound = Math.max(256, 8 * frames);
+    const bound = Math.max(256, 32 * frames);
     const numbers = [1, 255, 256, bound - 1, bound, bound + 1, 2 ** 32 - 1];
     for (let i = 0; i < frames; i++) {
       numbers.push(1 + draw.int(2 * bound), 1 + draw.int(2 ** 32 - 1));

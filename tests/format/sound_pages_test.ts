@@ -148,6 +148,18 @@ function addTwin(bytes: Uint8Array, draw: Random, rule: KeyRule): void {
   page.view.setUint16(20, page.u16(20) - recordBytes(page, of, -1, rule), true);
 }
 
+/**
+ * Takes a terminal away from below its join, and its record from what is in use; live
+ * nodes and free slots are counted as before.
+ */
+function addHole(bytes: Uint8Array, draw: Random, rule: KeyRule): void {
+  const page = new Reader(bytes), n = draw.int(page.u16(14));
+  if (page.kind(n) !== TERMINAL) return;
+  const dead = page.u16(22) + recordBytes(page, n, -1, rule);
+  page.view.setUint16(22, dead, true);
+  page.view.setUint16(160 + 160 * (n >> 2) + 8 * (n & 3), 0, true);
+}
+
 /** All tree pages of a store, by number. */
 async function pagesOf(options: OpenOptions): Promise<[number, Uint8Array][]> {
   const draw = random("sound pages");
@@ -205,6 +217,7 @@ for (
     for (let i = 0; i < amount(20_000); i++) {
       const [number, bytes] = draw.pick(stored), spoilt = bytes.slice();
       if (draw.chance(0.1)) addTwin(spoilt, draw, rule);
+      else if (draw.chance(0.1)) addHole(spoilt, draw, rule);
       else change(spoilt, draw);
       const wanted = isTree(spoilt, number, rule);
       assertEquals(isTaken(number, spoilt), wanted, `change ${i}`);

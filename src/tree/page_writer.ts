@@ -7,7 +7,6 @@
 import { CorruptError } from "../errors.ts";
 import type { Counters } from "../metrics.ts";
 import type { Frames } from "./frames.ts";
-import { AT_SLOTS, CHILD, KIND_SHIFT, metaAt } from "./layout.ts";
 import type { Pages } from "./pages.ts";
 import type { PageIo } from "./pool.ts";
 import type { RunWriter } from "./run_writer.ts";
@@ -51,6 +50,9 @@ export class PageWriter {
   readonly #counters: Counters;
   /** Checksums of written pages that a parent may not know yet. */
   readonly #checksums: U32Table = new U32Table(64, 2);
+  /** Child records of a page that is looked at, and of one that is sealed meanwhile. */
+  readonly #below: Uint32Array;
+  readonly #belowSealed: Uint32Array;
   #holds = 0;
   readonly #sum: Uint32Array = new Uint32Array(2);
 
@@ -66,6 +68,8 @@ export class PageWriter {
     this.#io = io;
     this.#runs = runs;
     this.#counters = counters;
+    this.#below = new Uint32Array(pages.slotsMax);
+    this.#belowSealed = new Uint32Array(pages.slotsMax);
   }
 
   /** Whether somebody goes on later from references that were read before. */
@@ -202,10 +206,12 @@ export class PageWriter {
         references.push(reference);
       }
       if (!isInner) return;
-      this.#forEachChild(f, (i) => {
+      const below = this.#below, count = this.#pages.childRecords(f, below);
+      for (let k = 0; k < count; k++) {
+        const i = below[k];
         // Who knows a checksum has mostly been written; and if not, can wait.
         if (!endsOnly || (u32[i + 1] === 0 && u32[i + 2] === 0)) stack.push(i);
-      });
+      }
     };
     visit(root, 0);
     for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
@@ -245,13 +251,15 @@ export class PageWriter {
   /** Fills in what the child entries of a page do not know that is moved. */
   #sealBelow(f: number, isMet: Uint8Array, others: number[]): void {
     const pool = this.#frames, { u32 } = this.#pages;
-    this.#forEachChild(f, (i) => {
-      if (this.#fillChecksum(i)) return;
-      const below = pool.find(u32[i]);
-      if (below < 0 || !pool.isUnwritten(below) || isMet[below] === 1) return;
-      this.#seal(below, others);
+    const below = this.#below, count = this.#pages.childRecords(f, below);
+    for (let k = 0; k < count; k++) {
+      const i = below[k];
+      if (this.#fillChecksum(i)) continue;
+      const frame = pool.find(u32[i]);
+      if (frame < 0 || !pool.isUnwritten(frame) || isMet[frame] === 1) continue;
+      this.#seal(frame, others);
       this.#fillChecksum(i);
-    });
+    }
   }
 
   /** Seals the unwritten pages that are not pinned. */
@@ -292,15 +300,18 @@ export class PageWriter {
   /** Pushes children to seal first; false when one of them may not be. */
   #fillChecksums(f: number, stack: number[]): boolean {
     const pool = this.#frames, { u32 } = this.#pages;
+    const below = this.#belowSealed;
+    const count = this.#pages.childRecords(f, below);
     let complete = true;
-    this.#forEachChild(f, (i) => {
-      if (this.#fillChecksum(i)) return;
+    for (let k = 0; k < count; k++) {
+      const i = below[k];
+      if (this.#fillChecksum(i)) continue;
       // What is known may be of a write that has failed.
-      const below = pool.find(u32[i]);
-      if (below < 0 || !pool.isUnwritten(below)) return;
-      if (pool.isPinned(below)) complete = false;
-      else stack.push(below);
-    });
+      const frame = pool.find(u32[i]);
+      if (frame < 0 || !pool.isUnwritten(frame)) continue;
+      if (pool.isPinned(frame)) complete = false;
+      else stack.push(frame);
+    }
     return complete;
   }
 
@@ -347,15 +358,6 @@ export class PageWriter {
   /** All of them count as unwritten: below a written page, all is written. */
   #forgetAll(frames: readonly number[]): void {
     for (const frame of frames) this.forgetChecksum(this.#frames.page(frame));
-  }
-
-  /** Visits the child records of a page, as indices of words. */
-  #forEachChild(f: number, visit: (i: number) => void): void {
-    const { u16 } = this.#pages, slots = u16[f + AT_SLOTS >> 1];
-    for (let n = 0; n < slots; n++) {
-      const meta = metaAt(f, n);
-      if (u16[meta] >> KIND_SHIFT === CHILD) visit(f + u16[meta + 1] >> 2);
-    }
   }
 }
 

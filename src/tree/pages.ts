@@ -402,6 +402,27 @@ export class Pages {
     return false;
   }
 
+  /** Nodes that a page has room for. */
+  get slotsMax(): number {
+    return Math.floor(this.pageBytes / NODE_BYTES);
+  }
+
+  /**
+   * Lists the records of a page's child entries.
+   *
+   * @param out Receives them, as indices of words; {@linkcode slotsMax} long.
+   * @returns How many.
+   */
+  childRecords(f: number, out: Uint32Array): number {
+    const { u16 } = this, slots = u16[f + AT_SLOTS >> 1];
+    let count = 0;
+    for (let n = 0; n < slots; n++) {
+      const i = metaAt(f, n);
+      if (u16[i] >> KIND_SHIFT === CHILD) out[count++] = f + u16[i + 1] >> 2;
+    }
+    return count;
+  }
+
   /** Makes a join an entry for the page that all below it have been copied to. */
   becomeChild(f: number, n: number, page: number, rootDepth: number): void {
     const stack = this.#stack, { u16, u32 } = this, i = metaAt(f, n);

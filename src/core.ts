@@ -7,7 +7,7 @@ import type { Query, Scheme } from "@stemma/verify";
 import { Changes, checkKey } from "./changes.ts";
 import { UsedUpError } from "./errors.ts";
 import { TreeProver } from "./prove.ts";
-import { KeyProver } from "./prove/key_prover.ts";
+import { KeyProver, provesKeys, provesStep } from "./prove/key_prover.ts";
 import type { Storage } from "./store/storage.ts";
 import type { Version } from "./store/versions.ts";
 import { VALUE_BYTES_MAX } from "./tree/layout.ts";
@@ -122,7 +122,7 @@ export class Core {
   prove(version: Version, query: ProofQuery): Uint8Array {
     this.storage.counters.proofs++;
     const { keys = [], ranges = [] } = asQuery(query);
-    if (this.scheme.family === "nomt" && ranges.length === 0) {
+    if (ranges.length === 0 && provesKeys(this.scheme, keys)) {
       return this.#keyProver().prove(version.tree, keys);
     }
     const tree = this.#view.turn(version.tree);
@@ -140,7 +140,7 @@ export class Core {
     reads: Changes,
     writes: Changes,
   ): Uint8Array {
-    if (this.scheme.family === "nomt") {
+    if (provesStep(this.scheme, reads, writes)) {
       return this.#keyProver().witness(base.tree, newRoot, reads, writes);
     }
     return this.#treeProver.witness(this.#view.turn(base.tree), newRoot, {

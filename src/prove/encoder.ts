@@ -279,7 +279,7 @@ export class TreeEncoder {
     out.number(bits, 2);
     if (bits > 0) {
       const key = this.#tree.someKey(node), path = this.#path;
-      out.bits(key, top, bits);
+      out.bits(key, 0, top, bits);
       for (let i = top; i < depth; i++) setBit(path, i, bitAt(key, i));
     }
     while (from < to && !this.#passes(items[from], top, depth)) from++;

@@ -1,10 +1,10 @@
 // This module is browser compatible.
 
 // Writes the pruned tree of a version for a sorted list of keys, straight from its
-// pages: what `TreeEncoder` writes, for the `nomt` family, in one walk over numbers.
-// Hashes that no page holds (of values, and of joins seen through one-child levels)
-// are put aside and computed in batches. Pages of the path are pinned, all others
-// may go. Format and rules: docs/proofs.md.
+// pages: what `TreeEncoder` writes, for keys of 32 bytes in the families `nomt` and
+// `eip8297`, in one walk over numbers. Hashes that no page holds (of values, and of
+// joins seen through one-child levels) are put aside and computed in batches. Pages of
+// the path are pinned, all others may go. Format and rules: docs/proofs.md.
 
 import {
   BRANCH,
@@ -13,6 +13,7 @@ import {
   TERMINAL,
   VALUE_MAX,
 } from "@stemma/verify/encoding";
+import type { Scheme } from "@stemma/verify";
 import type { PageFile } from "../store/page_file.ts";
 import { readValue } from "../store/values.ts";
 import type { TreeRoot } from "../tree/edit.ts";
@@ -32,8 +33,9 @@ import type { PagePool } from "../tree/pool.ts";
 import { LATE_VALUE_BYTES_MAX, type LateHashes } from "./late_hashes.ts";
 import type { ProofWriter } from "./writer.ts";
 
-/** Bytes of a key of the family. */
+/** Bytes of a key. */
 export const POINT_BYTES = 32;
+const POINT_BITS = 8 * POINT_BYTES;
 
 /** Keys to open: distinct and in order. */
 export interface Points {
@@ -46,6 +48,7 @@ export interface Points {
 
 /** Where pages come from. */
 export interface PointParts {
+  readonly scheme: Scheme;
   readonly pool: PagePool;
   readonly file: PageFile;
 }
@@ -53,7 +56,7 @@ export interface PointParts {
 /** Numbers of a stack entry: level, node, depth, first point, last point. */
 const ENTRY = 5;
 /** Levels of bits, and so of pages at most, with room to spare. */
-const LEVELS = 8 * POINT_BYTES + 8;
+const LEVELS = POINT_BITS + 8;
 
 /** Encodes pruned trees of one store. */
 export class PointEncoder {
@@ -61,6 +64,8 @@ export class PointEncoder {
   readonly #pages: Pages;
   readonly #file: PageFile;
   readonly #late: LateHashes;
+  /** Whether branches hold the bits that their keys share: `eip8297`. */
+  readonly #hasPrefixes: boolean;
   readonly #stack: Int32Array = new Int32Array(2 * ENTRY * LEVELS);
   #top = 0;
   /** Pinned pages from the root's to the one that is walked. */
@@ -73,7 +78,8 @@ export class PointEncoder {
   };
   #out!: ProofWriter;
 
-  constructor({ pool, file }: PointParts, late: LateHashes) {
+  constructor({ scheme, pool, file }: PointParts, late: LateHashes) {
+    this.#hasPrefixes = scheme.family === "eip8297";
     this.#pool = pool;
     this.#pages = pool.pages;
     this.#file = file;
@@ -142,11 +148,20 @@ export class PointEncoder {
         n = this.#pages.root(f);
         continue;
       }
-      if (kind !== JOIN) return this.#terminal(f, n, from, to);
+      if (kind !== JOIN) {
+        return this.#hasPrefixes
+          ? this.#longTerminal(f, n)
+          : this.#terminal(f, n, from, to);
+      }
       const join = meta & DEPTH_MASK;
-      // Points may leave on the way down, so the rest is done by an entry.
-      if (depth < join) return this.#oneChild(n, depth, from, to);
+      // Points may leave on the way down, so the rest is done by entries.
+      if (depth < join || join >= POINT_BITS) {
+        return this.#hasPrefixes
+          ? this.#prefixed(n, depth, from, to)
+          : this.#oneChild(n, depth, from, to);
+      }
       out.tag(BRANCH);
+      if (this.#hasPrefixes) out.number(0, 2);
       const middle = this.#middle(from, to, join);
       depth = join + 1;
       this.#push(u16[at + 2], depth, middle, to);
@@ -192,6 +207,33 @@ export class PointEncoder {
     this.#push(n, depth, from, to);
   }
 
+  /** A branch with its prefix from `depth` on, which some points may not have. */
+  #prefixed(n: number, depth: number, from: number, to: number): void {
+    const f = this.#frames[this.#level], out = this.#out, pages = this.#pages;
+    const at = metaAt(f, n), join = pages.u16[at] & DEPTH_MASK;
+    const key = this.#keyBelow(f, n);
+    out.tag(BRANCH);
+    out.number(join - depth, 2);
+    out.bits(pages.u8, key, depth, join - depth);
+    // A key that ends at the join, or above it, goes on nowhere.
+    if (join >= POINT_BITS) from = to;
+    while (from < to && !this.#passes(from, key, depth, join)) from++;
+    while (from < to && !this.#passes(to - 1, key, depth, join)) to--;
+    const middle = this.#middle(from, to, join);
+    this.#push(pages.u16[at + 2], join + 1, middle, to);
+    this.#push(pages.u16[at + 1], join + 1, from, middle);
+  }
+
+  /** Whether a point, which has the path's bits, has those of a key up to a join. */
+  #passes(point: number, key: number, depth: number, join: number): boolean {
+    const { keys } = this.#points, { u8 } = this.#pages;
+    const at = POINT_BYTES * point, end = join >> 3, rest = join & 7;
+    for (let i = depth >> 3; i < end; i++) {
+      if (keys[at + i] !== u8[key + i]) return false;
+    }
+    return rest === 0 || (keys[at + end] ^ u8[key + end]) >> (8 - rest) === 0;
+  }
+
   /** Offset of a key below a node, good until the next page is loaded. */
   #keyBelow(f: number, n: number): number {
     const pages = this.#pages, { u16 } = pages;
@@ -226,6 +268,16 @@ export class PointEncoder {
       out.hash(pages, value + OVERFLOW_HASH_AT);
     } else if (size <= LATE_VALUE_BYTES_MAX) this.#late.value(value, size);
     else out.hash(pages, this.#late.valueNow(value, size));
+  }
+
+  /** A terminal whose key has a length, and whose value is always open. */
+  #longTerminal(f: number, n: number): void {
+    const pages = this.#pages, out = this.#out;
+    const length = pages.keyBytes(f, n);
+    out.tag(TERMINAL);
+    out.number(length, 2);
+    out.copy(pages, pages.keyAt(f, n), length);
+    out.hash(pages, pages.valueAt(f, n));
   }
 
   /** Whether a point of a run asks for the value under the key at an offset. */

@@ -94,12 +94,23 @@ export class ProofWriter {
     for (let i = count; i--; value >>>= 8) this.bytes[at + i] = value;
   }
 
-  /** Appends bits of a key from the top of each byte on, with zeros behind them. */
-  bits(key: Uint8Array, first: number, count: number): void {
+  /** Appends the bytes at `from` of a pool's memory. */
+  copy({ u8 }: Memory, from: number, length: number): void {
+    const at = this.reserve(length), { bytes } = this;
+    for (let i = 0; i < length; i++) bytes[at + i] = u8[from + i];
+  }
+
+  /**
+   * Appends bits from the top of each byte on, with zeros behind them.
+   *
+   * @param from Offset of what holds them.
+   * @param first The first, counted from there.
+   */
+  bits(u8: Uint8Array, from: number, first: number, count: number): void {
     const at = this.reserve(count + 7 >> 3), { bytes } = this;
     for (let done = 0; done < count; done += 8) {
-      const from = first + done, shift = from & 7, i = from >> 3;
-      const byte = (key[i] << 8 | (key[i + 1] ?? 0)) >> (8 - shift);
+      const i = from + (first + done >> 3), shift = first & 7;
+      const byte = (u8[i] << 8 | (u8[i + 1] ?? 0)) >> (8 - shift);
       const left = count - done;
       bytes[at + (done >> 3)] = left < 8 ? byte & 0xff00 >> left : byte;
     }

@@ -12,8 +12,8 @@ import { bar6 } from "./proofs.ts";
 import { bar5 } from "./reads.ts";
 
 /**
- * The parts of each bar. The one with 2^24 keys comes last: its file is as large as the
- * system's memory, and what comes right behind it waits until that is found again.
+ * The parts of each bar. The one with 2^24 keys comes last: its files fill half of the
+ * system's memory, and what came right behind it waited for memory to be found again.
  */
 export const BARS: ReadonlyMap<number, readonly BarPart[]> = new Map([
   [1, bar1],

@@ -15,14 +15,22 @@
  *
  * @module
  */
+import {
+  type FileProgram,
+  type MeantFile,
+  startFileWorker,
+} from "./_deno_worker.ts";
 
 /** Blocks that are read ahead at most: a power of two. */
 const SLOTS = 256;
-// Words of the ring; the states of slots come from STATES on.
-const POSTED = 0, TAKEN = 1, CLOSED = 2, IDLE = 3, ASKS = 4, STATES = 16;
+// Words of the ring, those that different threads write in lines of their own; the states
+// of slots come from STATES on.
+const POSTED = 0, TAKEN = 16, IDLE = 32, ASKS = 48, CLOSED = 49, STATES = 64;
 const WAITING = -1, FAILED = -2;
 /** Instead of a position: nobody wants what is in the slot. */
 const NOWHERE = -1;
+/** Blocks that readers are told of together: a line of memory that moves costs as much. */
+const TOLD_MAX = 8;
 /** Longest block, in bytes. */
 const BLOCK_BYTES_MAX = 1 << 16;
 /** Looks at a slot before the asking thread yields its processor. */
@@ -30,88 +38,43 @@ const SPINS_MAX = 2000;
 /** The longest that a reader may take over one block, in milliseconds. */
 const ANSWER_MS_MAX = 30_000;
 
-/** Which file readers read. */
-export interface ReadFile {
-  readonly path: string;
-  readonly dev: number;
-  readonly ino: number | null;
-}
-
 /** What each reader is told once. */
-interface Setup extends ReadFile {
+interface Setup {
   readonly words: Int32Array;
   readonly positions: Float64Array;
   readonly blocks: readonly Uint8Array[];
 }
 
-/** The part of a worker's global scope that is used. */
-interface WorkerScope {
-  onmessage: ((event: { data: Setup }) => void) | null;
-}
-
-/**
- * A reader's program: a whole one, since its source text is what the worker is made
- * of. Opens the file if it still is the one that was meant.
- */
-function serve(scope: WorkerScope): void {
-  scope.onmessage = ({ data }) => {
-    const { path, dev, ino, words, positions, blocks } = data;
-    const [POSTED, TAKEN, CLOSED, IDLE, ASKS] = [0, 1, 2, 3, 4];
-    const STATES = 16, FAILED = -2;
-    const isMeant = (info: Deno.FileInfo): boolean =>
-      info.isFile && info.ino === ino && info.dev === dev;
-    const open = (): Deno.FsFile | undefined => {
-      // Opening a FIFO would wait for its other end: so look first.
-      if (!isMeant(Deno.lstatSync(path))) return undefined;
-      const file = Deno.openSync(path, { read: true });
-      if (isMeant(file.statSync())) return file;
-      file.close();
-    };
-    const read = (file: Deno.FsFile, slot: number): number => {
-      file.seekSync(positions[slot], Deno.SeekMode.Start);
-      return file.readSync(blocks[slot]) ?? 0;
-    };
-    const attempt = <T>(call: () => T): T | undefined => {
-      try {
-        return call();
-      } catch {
-        return undefined;
-      }
-    };
-    const file = attempt(open);
-    while (Atomics.load(words, CLOSED) === 0) {
-      // In this order: what is behind the last one is not there yet.
-      const ticket = Atomics.load(words, TAKEN);
-      const posted = Atomics.load(words, POSTED);
-      if (ticket === posted) {
-        Atomics.add(words, IDLE, 1);
-        Atomics.wait(words, POSTED, posted);
-        Atomics.sub(words, IDLE, 1);
-        continue;
-      }
-      const next = ticket + 1 | 0;
-      if (Atomics.compareExchange(words, TAKEN, ticket, next) !== ticket) {
-        continue;
-      }
-      const slot = ticket & blocks.length - 1;
-      const got = file && attempt(() => read(file, slot));
-      Atomics.store(words, STATES + slot, got ?? FAILED);
-      if (Atomics.load(words, ASKS) === 1) Atomics.notify(words, STATES + slot);
+const serve: FileProgram<Setup> = (file, { words, positions, blocks }) => {
+  const [POSTED, TAKEN, IDLE, ASKS, CLOSED] = [0, 16, 32, 48, 49];
+  const STATES = 64, FAILED = -2;
+  const read = (slot: number): number => {
+    try {
+      file!.seekSync(positions[slot], Deno.SeekMode.Start);
+      return file!.readSync(blocks[slot]) ?? 0;
+    } catch {
+      return FAILED;
     }
-    file?.close();
   };
-}
-
-function startReader(setup: Setup): Worker {
-  const source = `(${serve})(globalThis);`;
-  const url = URL.createObjectURL(
-    new Blob([source], { type: "text/javascript" }),
-  );
-  const worker = new Worker(url, { type: "module" });
-  URL.revokeObjectURL(url);
-  worker.postMessage(setup);
-  return worker;
-}
+  while (Atomics.load(words, CLOSED) === 0) {
+    // In this order: what is behind the last one is not there yet.
+    const ticket = Atomics.load(words, TAKEN);
+    const posted = Atomics.load(words, POSTED);
+    if (ticket === posted) {
+      Atomics.add(words, IDLE, 1);
+      Atomics.wait(words, POSTED, posted);
+      Atomics.sub(words, IDLE, 1);
+      continue;
+    }
+    const next = ticket + 1 | 0;
+    if (Atomics.compareExchange(words, TAKEN, ticket, next) !== ticket) {
+      continue;
+    }
+    const slot = ticket & blocks.length - 1;
+    Atomics.store(words, STATES + slot, read(slot));
+    if (Atomics.load(words, ASKS) === 1) Atomics.notify(words, STATES + slot);
+  }
+};
 
 /** Threads that read blocks of one length ahead. */
 export class Readers {
@@ -125,6 +88,8 @@ export class Readers {
   /** The oldest block whose slot is not free. */
   #first = 0;
   #posted = 0;
+  /** How many of these readers know of. */
+  #told = 0;
   #isBroken = false;
 
   /**
@@ -135,7 +100,7 @@ export class Readers {
    * @returns `undefined` for blocks that do not fit.
    */
   static start(
-    file: ReadFile,
+    file: MeantFile,
     bytes: number,
     threads: number,
   ): Readers | undefined {
@@ -143,7 +108,7 @@ export class Readers {
     return new Readers(file, bytes, threads);
   }
 
-  private constructor(file: ReadFile, bytes: number, threads: number) {
+  private constructor(file: MeantFile, bytes: number, threads: number) {
     const words = STATES + SLOTS, head = 4 * words + 8 * SLOTS;
     const shared = new SharedArrayBuffer(head + SLOTS * bytes);
     this.#bytes = bytes;
@@ -154,21 +119,30 @@ export class Readers {
       (_, slot) => new Uint8Array(shared, head + slot * bytes, bytes),
     );
     const setup: Setup = {
-      ...file,
       words: this.#words,
       positions: this.#positions,
       blocks: this.#blocks,
     };
-    this.#workers = Array.from({ length: threads }, () => startReader(setup));
+    this.#workers = Array.from(
+      { length: threads },
+      () => startFileWorker(serve, file, false, setup),
+    );
   }
 
   /** Has a block read, if there is a free slot and it has the right length. */
   post(position: number, length: number): void {
     if (this.#isBroken || length !== this.#bytes || !this.#hasRoom()) return;
-    const slot = this.#posted & SLOTS - 1, words = this.#words;
+    const slot = this.#posted & SLOTS - 1;
     this.#wanted[slot] = this.#positions[slot] = position;
-    Atomics.store(words, STATES + slot, WAITING);
+    this.#words[STATES + slot] = WAITING;
     this.#posted = this.#posted + 1 | 0;
+    if ((this.#posted - this.#told | 0) === TOLD_MAX) this.#tell();
+  }
+
+  /** Tells readers of what has been posted. */
+  #tell(): void {
+    const words = this.#words;
+    this.#told = this.#posted;
     Atomics.store(words, POSTED, this.#posted);
     if (Atomics.load(words, IDLE) > 0) Atomics.notify(words, POSTED, 1);
   }
@@ -196,7 +170,9 @@ export class Readers {
   fetch(buffer: Uint8Array, position: number): number | undefined {
     if (buffer.length !== this.#bytes || this.#isBroken) return undefined;
     const ticket = this.#find(position);
-    if (ticket === undefined || !this.#await(ticket)) return undefined;
+    if (ticket === undefined) return undefined;
+    if ((ticket - this.#told | 0) >= 0) this.#tell();
+    if (!this.#await(ticket)) return undefined;
     const slot = ticket & SLOTS - 1;
     const got = Atomics.load(this.#words, STATES + slot);
     this.#wanted[slot] = NOWHERE;

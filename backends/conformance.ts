@@ -230,6 +230,60 @@ const FILE_CASES: Record<
     file.close();
     await expectError(() => file.readLater!(0, 512), "closed", "hint");
   },
+  "writeLater() writes in order what is finished by finishWrites()": async (
+    file,
+  ) => {
+    expectEqual(
+      typeof file.writeLater,
+      typeof file.finishWrites,
+      "both or none",
+    );
+    if (file.writeLater === undefined) return;
+    const model = new Uint8Array(3_000_000);
+    const write = (at: number, length: number, seed: number): void => {
+      const bytes = pattern(length, seed);
+      model.set(bytes, at);
+      file.writeLater!(bytes, at);
+      // It has been copied.
+      bytes.fill(0);
+    };
+    const expectModel = (): void => {
+      const bytes = new Uint8Array(model.length);
+      for (let got = 0; got < bytes.length;) {
+        const n = file.read(bytes.subarray(got), got);
+        if (n === 0) break;
+        got += n;
+      }
+      expectBytes(bytes, model);
+    };
+    write(model.length - 1, 1, 20);
+    for (let n = 0; n < 300; n++) write((n * 7919) % 2_990_000, 9000, n);
+    write(100, 1_500_000, 21);
+    file.finishWrites!();
+    expectEqual(file.size(), model.length, "size");
+    expectModel();
+    write(0, 70_000, 22);
+    expectModel();
+    write(5, 0, 23);
+    write(65_536, 65_536, 24);
+    writeAll(file, pattern(10, 25), 65_540);
+    model.set(pattern(10, 25), 65_540);
+    expectModel();
+    write(0, 100, 26);
+    file.truncate(50);
+    model.fill(0, 50);
+    file.truncate(model.length);
+    expectModel();
+    for (const bad of [-1, 0.5, NaN, 2 ** 53]) {
+      const one = new Uint8Array(1);
+      await expectError(() => file.writeLater!(one, bad), RangeError, "place");
+    }
+    write(0, 10, 27);
+    file.close();
+    const one = new Uint8Array(1);
+    await expectError(() => file.writeLater!(one, 0), "closed", "write later");
+    file.finishWrites!();
+  },
   "refuses positions that are not integers in 0..2^53 - 1": async (file) => {
     const one = new Uint8Array(1);
     for (const bad of [-1, 0.5, NaN, Infinity, 2 ** 53]) {

@@ -15,6 +15,8 @@ import {
   PermissionError,
 } from "./errors.ts";
 import { Readers } from "./_deno_readers.ts";
+import type { MeantFile } from "./_deno_worker.ts";
+import { LaterWriter } from "./_deno_writer.ts";
 import {
   checkName,
   checkOpen,
@@ -48,6 +50,14 @@ export interface DenoFsOptions {
    * @default {0}
    */
   readonly readers?: number;
+  /**
+   * Whether a thread writes pages while the next ones are put together. It is a worker,
+   * started when pages are to be written for the first time, and stopped when the store
+   * is closed.
+   *
+   * @default {false}
+   */
+  readonly writer?: boolean;
 }
 
 function attemptSync<T>(attempt: Attempt, call: () => T): T {
@@ -60,6 +70,8 @@ function attemptSync<T>(attempt: Attempt, call: () => T): T {
 
 class DenoFile implements StorageFile {
   readonly readLater?: (position: number, length: number) => void;
+  readonly writeLater?: (buffer: Uint8Array, position: number) => void;
+  readonly finishWrites?: () => void;
   #file: Deno.FsFile;
   #name: string;
   #closed = false;
@@ -69,22 +81,32 @@ class DenoFile implements StorageFile {
   /** Where the handle stands; -1 when that is not known. */
   #at = -1;
   readonly #threads: number;
+  #writer: LaterWriter | undefined;
   #readers: Readers | undefined;
   /** Whether nothing was to be read later so far. */
   #mayStart = true;
 
-  constructor(file: Deno.FsFile, name: string, path: string, threads: number) {
+  constructor(
+    file: Deno.FsFile,
+    name: string,
+    path: string,
+    { readers, writer }: Required<DenoFsOptions>,
+  ) {
     this.#file = file;
     this.#name = name;
     this.#path = path;
-    this.#threads = threads;
-    if (threads > 0) this.readLater = (...block) => this.#readLater(...block);
+    this.#threads = readers;
+    if (readers > 0) this.readLater = (...block) => this.#readLater(...block);
+    if (!writer) return;
+    this.writeLater = (...piece) => this.#writeLater(...piece);
+    this.finishWrites = () => this.#writer?.finish();
   }
 
   read(buffer: Uint8Array, position: number): number {
     checkOpen(this.#closed, this.#name);
     checkRange(buffer, position);
     if (buffer.length === 0) return 0;
+    this.#writer?.finish();
     const ahead = this.#readers?.fetch(buffer, position);
     if (ahead !== undefined) return ahead;
     try {
@@ -101,7 +123,12 @@ class DenoFile implements StorageFile {
     checkOpen(this.#closed, this.#name);
     checkRange(buffer, position);
     if (buffer.length === 0) return 0;
+    this.#writer?.finish();
     this.#readers?.forget();
+    return this.#put(buffer, position);
+  }
+
+  #put(buffer: Uint8Array, position: number): number {
     let written: number;
     try {
       this.#seek(position);
@@ -120,6 +147,7 @@ class DenoFile implements StorageFile {
 
   size(): number {
     checkOpen(this.#closed, this.#name);
+    this.#writer?.finish();
     try {
       this.#at = -1;
       return this.#at = this.#file.seekSync(0, Deno.SeekMode.End);
@@ -131,6 +159,7 @@ class DenoFile implements StorageFile {
   truncate(size: number): void {
     checkOpen(this.#closed, this.#name);
     checkSize(size);
+    this.#writer?.finish();
     this.#readers?.forget();
     try {
       this.#file.truncateSync(size);
@@ -141,6 +170,7 @@ class DenoFile implements StorageFile {
 
   flush(): void {
     checkOpen(this.#closed, this.#name);
+    this.#writer?.finish();
     try {
       this.#file.syncDataSync();
     } catch (cause) {
@@ -162,6 +192,7 @@ class DenoFile implements StorageFile {
     if (this.#closed) return;
     this.#closed = true;
     this.#readers?.close();
+    this.#writer?.close();
     try {
       this.#flusher?.close();
       this.#file.close();
@@ -180,12 +211,35 @@ class DenoFile implements StorageFile {
   #startReaders(length: number): void {
     this.#mayStart = false;
     try {
-      const { dev, ino } = this.#file.statSync();
-      const file = { path: this.#path, dev, ino };
-      this.#readers = Readers.start(file, length, this.#threads);
+      this.#readers = Readers.start(this.#meant(), length, this.#threads);
     } catch {
       // Then nothing is read ahead.
     }
+  }
+
+  #writeLater(buffer: Uint8Array, position: number): void {
+    checkOpen(this.#closed, this.#name);
+    checkRange(buffer, position);
+    if (buffer.length === 0) return;
+    this.#readers?.forget();
+    this.#writer ??= new LaterWriter(
+      this.#name,
+      this.#meant(),
+      (bytes, position) => this.#putAll(bytes, position),
+    );
+    this.#writer.post(buffer, position);
+  }
+
+  #putAll(bytes: Uint8Array, position: number): void {
+    for (let done = 0; done < bytes.length;) {
+      done += this.#put(bytes.subarray(done), position + done);
+    }
+  }
+
+  /** What a thread with a handle of its own has to find. */
+  #meant(): MeantFile {
+    const { dev, ino } = this.#file.statSync();
+    return { path: this.#path, dev, ino };
   }
 
   /** Goes to a position; not known any more until the next call has gone well. */
@@ -223,11 +277,11 @@ class DenoFsBackend implements StorageBackend {
   };
   readonly sync?: () => Promise<void>;
   #directory: string;
-  readonly #readers: number;
+  readonly #options: Required<DenoFsOptions>;
 
-  constructor(directory: string, readers: number) {
+  constructor(directory: string, options: Required<DenoFsOptions>) {
     this.#directory = directory;
-    this.#readers = readers;
+    this.#options = options;
     if (this.supports.directorySync) this.sync = () => this.#sync();
   }
 
@@ -244,7 +298,7 @@ class DenoFsBackend implements StorageBackend {
       { operation, file },
       () => openPlain(this.#path(file), file, options.create),
     );
-    return new DenoFile(handle, file, this.#path(file), this.#readers);
+    return new DenoFile(handle, file, this.#path(file), this.#options);
   }
 
   // deno-lint-ignore require-await
@@ -474,7 +528,7 @@ function requireAccess(
  */
 export function denoFs(
   directory: string | URL,
-  { readers = 0 }: DenoFsOptions = {},
+  { readers = 0, writer = false }: DenoFsOptions = {},
 ): StorageBackend {
   const path = typeof directory === "string"
     ? directory
@@ -487,7 +541,7 @@ export function denoFs(
       `Cannot use readers: expected 0 to ${READERS_MAX}: received ${readers}`,
     );
   }
-  return new DenoFsBackend(path, readers);
+  return new DenoFsBackend(path, { readers, writer });
 }
 
 function pathFromUrl(url: URL): string {

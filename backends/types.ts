@@ -77,6 +77,18 @@ export interface StorageFile {
    * may or may not have been written, and nothing outside it has changed.
    */
   write(buffer: Uint8Array, position: number): number;
+  /**
+   * Begins to write all of the buffer's bytes at `position`, which it copies. What comes of
+   * it is open until {@linkcode finishWrites} returns, or another call but this one and
+   * `flushInBackground`, which finish it first. Left out where the host has no way to
+   * write beside its caller.
+   */
+  writeLater?(buffer: Uint8Array, position: number): void;
+  /**
+   * Returns when all that was given to {@linkcode writeLater} is written as by `write`. When
+   * it throws, any of it may or may not have been. There exactly when `writeLater` is.
+   */
+  finishWrites?(): void;
   /** The file's size in bytes, with everything written so far. */
   size(): number;
   /**

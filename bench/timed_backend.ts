@@ -24,6 +24,8 @@ class TimedFile implements StorageFile {
   readonly #times: FileTimes;
   readonly flushInBackground?: () => Promise<void>;
   readonly readLater?: (position: number, length: number) => void;
+  readonly writeLater?: (buffer: Uint8Array, position: number) => void;
+  readonly finishWrites?: () => void;
 
   constructor(inner: StorageFile, times: FileTimes) {
     this.#inner = inner;
@@ -34,6 +36,10 @@ class TimedFile implements StorageFile {
     if (inner.readLater !== undefined) {
       this.readLater = (...block) => inner.readLater!(...block);
     }
+    if (inner.writeLater === undefined) return;
+    this.writeLater = (...piece) =>
+      this.#timeWrite(() => inner.writeLater!(...piece));
+    this.finishWrites = () => this.#timeWrite(() => inner.finishWrites!());
   }
 
   read(buffer: Uint8Array, position: number): number {
@@ -41,12 +47,15 @@ class TimedFile implements StorageFile {
   }
 
   write(buffer: Uint8Array, position: number): number {
-    const start = performance.now();
-    const count = this.#inner.write(buffer, position);
+    return this.#timeWrite(() => this.#inner.write(buffer, position));
+  }
+
+  #timeWrite<T>(write: () => T): T {
+    const start = performance.now(), result = write();
     const end = performance.now();
     this.#times.write += end - start;
     this.#times.busyUntil = end;
-    return count;
+    return result;
   }
 
   flush(): void | Promise<void> {

@@ -11,7 +11,7 @@ const FUNCTION_LINES_MAX = 70;
 
 /** Where `Deno` may be named. */
 const DENO_PLACES =
-  /^(backends\/(deno_fs|_deno_readers|huge_pages)\.ts|cli\.ts|(bench|tests|demo|tools|links)\/.*)$/;
+  /^(backends\/(deno_fs|_deno_readers|_deno_worker|_deno_writer|huge_pages)\.ts|cli\.ts|(bench|tests|demo|tools|links)\/.*)$/;
 
 /** Published files: what a user of the packages gets. */
 const PUBLISHED = /^(mod\.ts|(src|verify|backends)\/.*)$/;

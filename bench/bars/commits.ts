@@ -142,7 +142,7 @@ export const bar1: readonly BarPart[] = [
 async function atSize(context: BarContext, capacity: number) {
   const work = writes(context, capacity);
   // What does not fit into the cache is read beside the commit.
-  const options = { scheme: SCHEME, readers: 4 } as const;
+  const options = { scheme: SCHEME, readers: 4, writer: true } as const;
   const isLast = capacity !== large(context);
   const store = await openLoaded(context, capacity, work, options, isLast);
   const iterations = work.iterations();

@@ -38,11 +38,11 @@ export class StemmaSubject implements Subject {
   /** Opens a store on files, or in memory without a directory. */
   static async open(
     directory: string | undefined,
-    { readers, ...options }: SubjectOptions = {},
+    { readers, writer, ...options }: SubjectOptions = {},
   ): Promise<StemmaSubject> {
     const inner = directory === undefined
       ? memoryBackend()
-      : denoFs(directory, { readers });
+      : denoFs(directory, { readers, writer });
     const backend = new TimedBackend(inner);
     const db = await open(backend, {
       cacheBytes: CACHE_BYTES,

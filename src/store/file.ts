@@ -70,6 +70,19 @@ export class StoreFile {
     }
   }
 
+  /** Begins to write all of `bytes`, if the backend can; {@linkcode finishWrites} ends it. */
+  writeLater(bytes: Uint8Array, position: number): void {
+    const file = this.#file;
+    if (file.writeLater === undefined) return this.write(bytes, position);
+    this.#counters.fileWrites++;
+    this.#call("write", position, () => file.writeLater?.(bytes, position));
+  }
+
+  /** Returns when everything is written. */
+  finishWrites(): void {
+    this.#call("write", undefined, () => this.#file.finishWrites?.());
+  }
+
   #write(bytes: Uint8Array, position: number): number {
     try {
       const put = this.#call(

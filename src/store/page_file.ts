@@ -94,9 +94,14 @@ export class PageFile implements PageIo, PageSource {
   }
 
   writePages(first: number, bytes: Uint8Array): void {
-    this.#write(bytes, this.positionOf(first));
+    this.#file.writeLater(bytes, this.positionOf(first));
+    this.#counters.pageFileBytes += bytes.length;
     this.#written += bytes.length;
     if (this.#written > FLUSH_AHEAD_BYTES) this.#flushAhead();
+  }
+
+  finishWrites(): void {
+    this.#file.finishWrites();
   }
 
   copyFrame(to: number, from: number): void {

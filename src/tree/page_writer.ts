@@ -175,6 +175,7 @@ export class PageWriter {
     try {
       this.#sealMoved(moved, others);
       this.#writeSorted(others);
+      this.#io.finishWrites();
     } catch (error) {
       this.#forgetAll(others);
       this.forgetChecksum(moved.root);
@@ -327,6 +328,7 @@ export class PageWriter {
   #write(sealed: number[]): void {
     try {
       this.#writeSorted(sealed);
+      this.#io.finishWrites();
     } catch (error) {
       this.#forgetAll(sealed);
       throw error;

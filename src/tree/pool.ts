@@ -27,8 +27,12 @@ import { runBytes, RunWriter } from "./run_writer.ts";
 export interface PageIo {
   /** Reads a page into `frame`; throws `CorruptError` when it is not there. */
   readPage(page: number, frame: Uint8Array): void;
-  /** Writes whole pages that follow each other, from page `first` on. */
+  /**
+   * Writes whole pages that follow each other, from page `first` on; they need not have been
+   * written before {@linkcode finishWrites} returns.
+   */
   writePages(first: number, bytes: Uint8Array): void;
+  finishWrites(): void;
   /** Puts the seed of a page's checksum, low and high half, where `at` says. */
   seedOf(page: number, out: Uint32Array, at: number): void;
   /** Copies frames, and computes their checksums; see `Checksums.copySummed`. */

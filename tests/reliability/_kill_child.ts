@@ -13,7 +13,10 @@ function say(line: string | number): void {
 }
 
 try {
-  const db = await open(denoFs(directory), killOptions);
+  const db = await open(
+    denoFs(directory, { readers: 2, writer: true }),
+    killOptions,
+  );
   say(`open ${db.head.sequence}`);
   while (mode !== "once") {
     const sequence = db.head.sequence + 1;

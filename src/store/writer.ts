@@ -138,6 +138,7 @@ export class Writer implements EndHost {
       this,
       editor,
       edits,
+      file,
       later,
     );
   }
@@ -236,7 +237,7 @@ export class Writer implements EndHost {
     const changes = this.#changes, scout = this.#scout;
     const to = Math.min(from + AHEAD_CHANGES, order.length);
     changes.readAhead(from, to);
-    if (!scout.isNeeded()) return to;
+    if (!scout.isNeeded(this.#ends?.expected ?? 0)) return to;
     const end = Math.min(to + AHEAD_CHANGES, order.length);
     for (let i = from === 0 ? 0 : to; i < end; i++) {
       scout.look(changes.bytes, changes.keyAt(order[i]));

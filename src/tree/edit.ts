@@ -531,6 +531,7 @@ export class TreeEdit {
     const n = pages.allocateNode(f);
     const i = metaAt(anchor, ANCHOR_ENTRY);
     pages.makeChild(f, n, pages.pageOf(below), pages.u16[i + 2], NONE);
+    pages.markEnd(f, n, below);
     pages.setRoot(f, n);
     pages.copyHash(hashAt(anchor, ANCHOR_ENTRY), hashAt(f, n));
     pages.u16[metaAt(f, n)] |= pages.u16[i] & DIRTY;
@@ -622,6 +623,7 @@ export class TreeEdit {
     pages.makeChild(g, entry, pages.pageOf(page), DEPTH_NONE, NONE);
     this.#leadTo(f, n, g, entry, page);
     pages.setRoot(page, pages.copySubtree(f, n, page, this.#mover));
+    pages.markEnd(g, entry, page);
     return entry;
   }
 

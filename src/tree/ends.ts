@@ -38,10 +38,13 @@ import type { PageEditor } from "../hash/ops.ts";
 import type { Changes } from "../changes.ts";
 import { partWords } from "./keys.ts";
 import { align4, hashAt, inlineBytesMax, metaAt } from "./layout.ts";
+import type { PageSource } from "./load_ahead.ts";
 import type { EditHost } from "./path.ts";
 import type { PagePool } from "./pool.ts";
 import type { End, PathSeeker } from "./seek.ts";
 
+/** Groups that are full before the first of them is begun, where pages are read meanwhile. */
+const WAITING_GROUPS = 1;
 /** Words of a key. */
 const KEY_WORDS = EDIT_KEY_BYTES / 4;
 
@@ -83,16 +86,20 @@ export class EndEdits {
   readonly #host: EndHost;
   readonly #editor: PageEditor;
   readonly #later: LaterEdits | undefined;
+  readonly #source: PageSource;
   readonly #at: number;
   readonly #groups: number;
   readonly #items: Item[];
   /** What to wait for, for each group that somebody else edits. */
   readonly #tickets: (number | undefined)[] = [];
   readonly #valueBytesMax: number;
-  /** The group that was begun first, how many are full, items of the next one. */
+  /** The oldest group, how many are full, how many of these begun, items of the next one. */
   #oldest = 0;
   #full = 0;
+  #begun = 0;
   #count = 0;
+  /** Pages that storage was told of before they were loaded. */
+  #expected = 0;
   /** Where its next key goes. */
   #keysEnd = 0;
   #birth = 0;
@@ -100,6 +107,7 @@ export class EndEdits {
   /**
    * @param at Offset of the region for groups.
    * @param groups Groups that it has room for.
+   * @param source Told of pages that are loaded when their group begins.
    */
   constructor(
     pool: PagePool,
@@ -107,6 +115,7 @@ export class EndEdits {
     host: EndHost,
     editor: PageEditor,
     { at, groups }: { at: number; groups: number },
+    source: PageSource,
     later?: LaterEdits,
   ) {
     this.#pool = pool;
@@ -116,6 +125,7 @@ export class EndEdits {
     this.#at = at;
     this.#groups = groups;
     this.#later = later;
+    this.#source = source;
     this.#valueBytesMax = Math.min(
       EDIT_VALUE_BYTES_MAX,
       inlineBytesMax(pool.pageBytes) - EDIT_KEY_BYTES,
@@ -129,6 +139,11 @@ export class EndEdits {
   /** Whether pages have to be settled before the next is left to the kernel. */
   get isFull(): boolean {
     return this.#full === this.#groups;
+  }
+
+  /** Pages loaded so far that storage had been told of. */
+  get expected(): number {
+    return this.#expected;
   }
 
   /** Starts the making of a version. */
@@ -145,7 +160,8 @@ export class EndEdits {
   take(changes: Changes, order: Uint32Array, i: number): number {
     const first = order[i], at = changes.keyAt(first);
     if (!this.#isSimple(changes, first)) return 0;
-    const end = this.#seeker.seekEnd(at, changes.keyBytes(first));
+    const length = changes.keyBytes(first);
+    const end = this.#seeker.seekEnd(at, length, this.#source.canExpect);
     if (end === undefined) return 0;
     const { words } = changes;
     if (this.#count === 0) this.#startGroup();
@@ -173,15 +189,18 @@ export class EndEdits {
   /** Waits for all pages, hangs them into the tree, and tells of their keys. */
   settle(): void {
     if (this.#count > 0) this.#endGroup();
+    while (this.#begun < this.#full) this.#beginNext();
     while (this.#full > 0) this.settleOldest();
   }
 
   /** The same for the group of pages that was full first. */
   settleOldest(): void {
+    if (this.#begun === 0) this.#beginNext();
     const group = this.#oldest, ticket = this.#tickets[group];
     if (ticket !== undefined) this.#later!.finish(ticket);
     this.#oldest = (group + 1) % this.#groups;
     this.#full--;
+    this.#begun--;
     this.#settleGroup(group);
   }
 
@@ -196,11 +215,13 @@ export class EndEdits {
       for (let k = 0; k < count; k++) {
         const i = at + EDITS_ITEMS_AT + k * EDITS_ITEM_BYTES >> 2;
         const to = u32[i + (ITEM_TO >> 2)];
+        if (to === 0) continue;
         if (to === u32[i + (ITEM_FROM >> 2)]) this.#pool.discard(to);
         else this.#pool.unstage(to);
       }
     }
     this.#count = 0;
+    this.#begun = 0;
   }
 
   /** Whether a change is one for the kernel. */
@@ -245,7 +266,11 @@ export class EndEdits {
   #pushItem(end: End, keys: number, first: number, count: number): void {
     const { pages, pages: { u32 } } = this.#pool;
     // What storage alone has is changed where it is: nobody else has loaded it.
-    const to = end.isLoaded ? end.frame : this.#pool.stageEmpty(end.frame);
+    const isThere = end.isLoaded || end.frame === 0;
+    const to = isThere ? end.frame : this.#pool.stageEmpty(end.frame);
+    if (end.frame === 0) {
+      this.#source.expect(pages.childPage(end.parent, end.entry));
+    }
     const group = this.#groupAt();
     const i = group + EDITS_ITEMS_AT + this.#count * EDITS_ITEM_BYTES >> 2;
     u32[i + (ITEM_FROM >> 2)] = end.frame;
@@ -264,12 +289,35 @@ export class EndEdits {
   }
 
   #endGroup(): void {
-    const next = this.#next, group = this.#groupAt();
-    const ticket = this.#later?.editLater(group);
-    this.#tickets[next] = ticket;
     this.#full++;
     this.#count = 0;
-    if (ticket === undefined) this.#editor(group);
+    // Pages of the last ones are being read meanwhile.
+    const waiting = this.#source.canExpect ? WAITING_GROUPS : 0;
+    while (this.#full - this.#begun > waiting) this.#beginNext();
+  }
+
+  /** Has the first group edited that has not been begun. */
+  #beginNext(): void {
+    const group = (this.#oldest + this.#begun) % this.#groups;
+    const at = this.#at + group * EDITS_BYTES;
+    this.#loadItems(group, at);
+    const ticket = this.#later?.editLater(at);
+    this.#tickets[group] = ticket;
+    this.#begun++;
+    if (ticket === undefined) this.#editor(at);
+  }
+
+  /** Loads the pages of a group that are not there, each into the frame it stays in. */
+  #loadItems(group: number, at: number): void {
+    const { u32 } = this.#pool.pages, count = u32[at + EDITS_COUNT >> 2];
+    for (let k = 0; k < count; k++) {
+      const i = at + EDITS_ITEMS_AT + k * EDITS_ITEM_BYTES >> 2;
+      if (u32[i + (ITEM_TO >> 2)] !== 0) continue;
+      const { above, entry } = this.#items[group * EDITS_ITEMS_MAX + k];
+      const f = this.#pool.childLoaded(above, entry);
+      this.#expected++;
+      u32[i + (ITEM_FROM >> 2)] = u32[i + (ITEM_TO >> 2)] = f;
+    }
   }
 
   #settleGroup(group: number): void {

@@ -8,7 +8,7 @@
 //
 //   join      meta  kind|flags|depth  left    right         parent
 //   terminal  meta  kind|flags        heap    value length  parent
-//   child     meta  kind|flags        heap    root depth    parent
+//   child     meta  kind|flags|end    heap    root depth    parent
 //   free      meta  0                 next
 
 /** Bytes before the first node group. */
@@ -34,6 +34,8 @@ export const DIRTY = 1 << 13;
 export const EXTEND = 1 << 12;
 /** The terminal's value lies in an overflow extent. */
 export const OVERFLOW = 1 << 11;
+/** The page that the child entry refers to leads to no other; without it, it may. */
+export const END = 1;
 /** Bit depth of a join, 0 to 2047. */
 export const DEPTH_MASK = (1 << 11) - 1;
 /** Depth at which the slots of a stem begin, in the EIP-7864 schemes. */

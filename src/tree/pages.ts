@@ -21,6 +21,7 @@ import {
   CHILD_RECORD_BYTES,
   DEPTH_MASK,
   DIRTY,
+  END,
   EXTEND,
   FREE,
   GROUP_BYTES,
@@ -402,6 +403,11 @@ export class Pages {
     return false;
   }
 
+  /** Says of the page at `g`, which an entry refers to, whether it is an end of paths. */
+  markEnd(f: number, n: number, g: number): void {
+    if (!this.leadsOn(g)) this.u16[metaAt(f, n)] |= END;
+  }
+
   /** Nodes that a page has room for. */
   get slotsMax(): number {
     return Math.floor(this.pageBytes / NODE_BYTES);
@@ -423,7 +429,7 @@ export class Pages {
     return count;
   }
 
-  /** Makes a join an entry for the page that all below it have been copied to. */
+  /** Makes a join an entry for the end of paths that all below it have been copied to. */
   becomeChild(f: number, n: number, page: number, rootDepth: number): void {
     const stack = this.#stack, { u16, u32 } = this, i = metaAt(f, n);
     let top = 0, record = 0;
@@ -439,7 +445,7 @@ export class Pages {
     }
     // The entry's record takes the place of one that is not needed any more.
     u16[f + AT_GARBAGE >> 1] -= CHILD_RECORD_BYTES;
-    u16[i] = CHILD << KIND_SHIFT | u16[i] & (DIRTY | EXTEND);
+    u16[i] = CHILD << KIND_SHIFT | END | u16[i] & (DIRTY | EXTEND);
     u16[i + 1] = record;
     u16[i + 2] = rootDepth;
     u32.fill(0, f + record >> 2, (f + record >> 2) + 3);

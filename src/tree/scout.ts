@@ -19,7 +19,7 @@ const READS_MIN = 8;
 export class Scout {
   readonly #pool: PagePool;
   readonly #source: PageSource;
-  /** Pages read, as counted when that was asked last. */
+  /** Pages read that storage was not told of, as counted when that was asked last. */
   #reads = 0;
   #last = 0;
 
@@ -28,11 +28,16 @@ export class Scout {
     this.#source = source;
   }
 
-  /** Whether it is worth looking ahead: pages had to be read since this was asked last. */
-  isNeeded(): boolean {
-    const { pageReads } = this.#pool.counters, before = this.#reads;
-    this.#reads = pageReads;
-    return this.#source.canExpect && pageReads - before >= READS_MIN;
+  /**
+   * Whether it is worth looking ahead: pages had to be read since this was asked last.
+   *
+   * @param expected Pages read so far that somebody else had storage told of.
+   */
+  isNeeded(expected: number): boolean {
+    const reads = this.#pool.counters.pageReads - expected;
+    const before = this.#reads;
+    this.#reads = reads;
+    return this.#source.canExpect && reads - before >= READS_MIN;
   }
 
   /**

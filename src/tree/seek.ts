@@ -9,6 +9,7 @@ import {
   DEPTH_MASK,
   DEPTH_NONE,
   DIRTY,
+  END,
   EXTEND,
   JOIN,
   KIND_SHIFT,
@@ -21,8 +22,9 @@ import type { PagePool } from "./pool.ts";
 
 /** What leads to a page at the end of a path. */
 export interface End {
-  /** The page's frame, pinned if the page has been loaded for this. */
+  /** The page's frame; 0 when the page is to be loaded later. */
   frame: number;
+  /** Whether it has been loaded for this, and is pinned. */
   isLoaded: boolean;
   /** The frame above it, writable, and the entry there, which is marked dirty. */
   parent: number;
@@ -133,10 +135,11 @@ export class PathSeeker {
    * Walks to the page at the end of a key's path, for somebody else to edit it: what is
    * above it is made ready for that.
    *
+   * @param mayWait Whether it need not be loaded now.
    * @returns `undefined` when there is none, or it has changed in this part and is not
    *   settled; else an object that the next call overwrites.
    */
-  seekEnd(at: number, length: number): End | undefined {
+  seekEnd(at: number, length: number, mayWait: boolean): End | undefined {
     const pages = this.#pages, { u16 } = pages, path = this.#path;
     let level = this.#begin(at, length);
     if (level === 0) return undefined;
@@ -152,6 +155,9 @@ export class PathSeeker {
       }
       if (kind !== CHILD) return undefined;
       const frame = this.#pool.childInPool(f, n), isLoaded = frame === 0;
+      if (isLoaded && mayWait && (meta & END) !== 0) {
+        return this.#takeEnd(level, n, 0, false);
+      }
       const child = isLoaded ? this.#pool.childLoaded(f, n) : frame;
       if (!this.#pool.isInner(child)) {
         const end = this.#takeEnd(level, n, child, isLoaded);

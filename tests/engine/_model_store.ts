@@ -41,6 +41,7 @@ import {
   realName,
   SCHEMES,
 } from "./_store.ts";
+import { helped } from "./_wrapped.ts";
 
 /** What a run is about; drawn from one number. */
 export interface Setup {
@@ -50,6 +51,8 @@ export interface Setup {
   readonly keyCount: number;
   /** Power can fail and calls too. */
   readonly isSimulated: boolean;
+  /** Whether the backend reads and writes beside its caller. */
+  readonly isHelped: boolean;
   readonly pageBytes: number;
   readonly segmentBytes: number;
   readonly history: number;
@@ -80,6 +83,7 @@ export function drawSetup(draw: Random): Setup {
       ? 700
       : draw.pick([6, 25, 60]),
     isSimulated: draw.chance(0.5),
+    isHelped: draw.chance(0.3),
     pageBytes: most << draw.pick([0, 0, 1, 3]),
     segmentBytes: draw.pick([1024, 4096, 65536]),
     history: draw.pick([0, 1, 3, 8, 128]),
@@ -145,7 +149,8 @@ export class ModelStore {
 
   /** Opens the store; the model is not touched. */
   async open(cacheBytes: number): Promise<void> {
-    const backend = this.simulated ?? memoryBackend(this.#disk);
+    const plain = this.simulated ?? memoryBackend(this.#disk);
+    const backend = this.setup.isHelped ? helped(plain) : plain;
     this.db = await open(backend, this.options(cacheBytes));
   }
 

@@ -33,3 +33,35 @@ export function wrapped(
     },
   };
 }
+
+/**
+ * A backend that can be told of reads, and writes as late as it may; anything else that
+ * is done with pieces on their way is a mistake.
+ */
+export function helped(inner: StorageBackend): StorageBackend {
+  return wrapped(inner, (file) => {
+    let pieces: [Uint8Array, number][] = [];
+    const settled = <T>(call: () => T): T => {
+      if (pieces.length === 0) return call();
+      throw new Error(`${pieces.length} pieces are not finished`);
+    };
+    return {
+      readLater: () => {},
+      writeLater: (bytes, position) => pieces.push([bytes.slice(), position]),
+      finishWrites: () => {
+        const all = pieces;
+        pieces = [];
+        for (const [bytes, position] of all) {
+          for (let done = 0; done < bytes.length;) {
+            done += file.write(bytes.subarray(done), position + done);
+          }
+        }
+      },
+      read: (...call) => settled(() => file.read(...call)),
+      write: (...call) => settled(() => file.write(...call)),
+      size: () => settled(() => file.size()),
+      truncate: (size) => settled(() => file.truncate(size)),
+      flush: () => settled(() => file.flush()),
+    };
+  });
+}

@@ -15,12 +15,16 @@ import {
   SCHEMES,
   type Write,
 } from "./_store.ts";
+import { helped } from "./_wrapped.ts";
 
 const ROUNDS = amount(8);
 const FAMILIES = ["nomt-blake3", "jam-blake2b", "eip7864-sha256"];
 
-/** Stores that edit by pages, with one thread and with two, and one without kernels. */
-async function openThree(
+/**
+ * Stores that edit by pages, with one thread, with two, and without kernels, and one
+ * whose backend reads and writes beside its caller.
+ */
+async function openAll(
   scheme: string,
   pageBytes: number,
   frames: object = {},
@@ -30,6 +34,7 @@ async function openThree(
     open(memoryBackend(), { ...common, hasher: "wasm" }),
     open(memoryBackend(), { ...common, threads: 2 }),
     open(memoryBackend(), { ...common, hasher: "js" }),
+    open(helped(memoryBackend()), { ...common, hasher: "wasm" }),
   ]);
   const isReady = (): boolean =>
     stores[1].metrics().hasher === "wasm-simd+threads";
@@ -80,7 +85,7 @@ for (const scheme of FAMILIES) {
     const draw = random(`ends ${scheme}`);
     const pageBytes = draw.pick([pageBytesMin(SCHEMES[scheme]), 4096]);
     const frames = draw.chance(0.5) ? FEW_FRAMES : {};
-    const stores = await openThree(scheme, pageBytes, frames);
+    const stores = await openAll(scheme, pageBytes, frames);
     const keys = new Map<string, Uint8Array>();
     for (let round = 0; round < ROUNDS; round++) {
       await commitAll(stores, drawBatch(scheme, keys, draw));
@@ -118,7 +123,7 @@ for (const scheme of ["nomt-blake3", "jam-blake2b"]) {
   Deno.test(`the kernel's entries of the log are what was written under ${scheme}`, async () => {
     const draw = random(`entries ${scheme}`),
       keyBytes = scheme[0] === "j" ? 31 : 32;
-    const stores = await openThree(scheme, 4096), { head } = stores[0];
+    const stores = await openAll(scheme, 4096), { head } = stores[0];
     const first = Array.from({ length: 3000 }, (_, i): Write => [
       draw.bytes(keyBytes),
       draw.bytes(VALUE_BYTES[i % VALUE_BYTES.length]),
@@ -160,7 +165,7 @@ function randomWrites(count: number, draw: Random): Write[] {
 }
 
 Deno.test("keys that part above the page that their bits lead to go above it", async () => {
-  const stores = await openThree("nomt-blake3", 4096), draw = random("skipped");
+  const stores = await openAll("nomt-blake3", 4096), draw = random("skipped");
   // No join looks at bits 1 to 15: two halves, with zeros in between.
   const state = randomWrites(4000, draw);
   for (const [key] of state) {
@@ -179,7 +184,7 @@ Deno.test("keys that part above the page that their bits lead to go above it", a
 });
 
 Deno.test("values that a store holds already change no root, and nothing to go back to", async () => {
-  const stores = await openThree("nomt-blake3", 4096), draw = random("same");
+  const stores = await openAll("nomt-blake3", 4096), draw = random("same");
   const state = randomWrites(3000, draw);
   await commitAll(stores, state);
   const before = stores[0].root, some = state.slice(0, 500);

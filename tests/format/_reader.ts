@@ -161,10 +161,11 @@ export class Reader {
     return found;
   }
 
-  #page(number: number, sum: bigint, depth: number, found: Pair[]): void {
+  /** Reads a page and all below it; whether it leads to any. */
+  #page(number: number, sum: bigint, depth: number, found: Pair[]): boolean {
     const page = this.#extent(number, this.pageBytes, sum);
     assertEquals([page.u32(0), page.u16(24)], [number, 0x5074]);
-    let live = 0;
+    let live = 0, leadsOn = false;
     const visit = (n: number, above: number): number => {
       const meta = 160 + 160 * (n >> 2) + 8 * (n & 3);
       const word = page.u16(meta), kind = word >> 14;
@@ -180,7 +181,11 @@ export class Reader {
       assert(record >= page.u16(20));
       if (kind === 3) {
         const below = page.u16(meta + 4);
-        this.#page(page.u32(record), page.sum(record + 4), below, found);
+        const at = page.u32(record), checksum = page.sum(record + 4);
+        const isInner = this.#page(at, checksum, below, found);
+        assertEquals(word & 0x3ffe, 0);
+        assert((word & 1) === 0 || !isInner);
+        leadsOn = true;
         return below;
       }
       assertEquals(kind, 2);
@@ -196,6 +201,7 @@ export class Reader {
       free = page.u16(meta + 2);
     }
     assertEquals(free, 65535);
+    return leadsOn;
   }
 
   #terminal(page: Cursor, meta: number, record: number): Pair {

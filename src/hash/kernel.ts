@@ -17,6 +17,7 @@ import { definePairs } from "./kernel_pairs.ts";
 import { sha256Core } from "./kernel_sha256.ts";
 import { defineSlots } from "./kernel_slots.ts";
 import { defineRow, defineStream } from "./kernel_stream.ts";
+import { defineSound } from "./kernel_sound.ts";
 import { defineTrees } from "./kernel_trees.ts";
 import { defineChecksum } from "./kernel_xxh64.ts";
 
@@ -63,6 +64,7 @@ export function kernelBytes(
     const pages = definePages(module, lists, family);
     if (family !== "eip8297") defineEdits(module, pages, family);
     defineTrees(module);
+    defineSound(module);
   }
   defineCopies(module, defineChecksum(module));
   return module.bytes(shared);

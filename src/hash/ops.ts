@@ -87,7 +87,29 @@ export interface BatchHasher {
    * @param keyBytes Bytes of a key; 0 where a length byte precedes each.
    */
   treeCopier?(keyBytes: number): TreeCopier | undefined;
+  /** What tells whether bytes are a tree page, where there is such a thing. */
+  pageChecker?(rule: PageRule): PageChecker | undefined;
 }
+
+/** What all pages of a store have in common. */
+export interface PageRule {
+  readonly pageBytes: number;
+  /** Bytes of each key, or 0 when a length byte precedes it. */
+  readonly fixedBytes: number;
+  /** Bytes of the shortest and the longest key. */
+  readonly min: number;
+  readonly max: number;
+  /** Bytes of every value; `undefined` where that is free. */
+  readonly valueBytes: number | undefined;
+}
+
+/**
+ * Tells whether bytes from storage are a tree page; see `Pages.isSound`.
+ *
+ * @param frame Byte offset of the page.
+ * @param page Its number.
+ */
+export type PageChecker = (frame: number, page: number) => boolean;
 
 /**
  * Copies a node of a page with all below it into another page, in pre-order; there is

@@ -14,7 +14,19 @@ import {
   type Kernels,
 } from "./kernel.ts";
 import { KERNEL_COPY, KERNEL_COPY_SUMMED } from "./kernel_copies.ts";
+import {
+  KERNEL_SOUND,
+  SOUND_FRAME,
+  SOUND_KEY_BYTES,
+  SOUND_KEY_MAX,
+  SOUND_KEY_MIN,
+  SOUND_PAGE,
+  SOUND_PAGE_BYTES,
+  SOUND_RECORD_MAX,
+  SOUND_VALUE_BYTES,
+} from "./kernel_sound.ts";
 import { KERNEL_COPY_TREE } from "./kernel_trees.ts";
+import { inlineBytesMax } from "../tree/layout.ts";
 import { CHUNK_END, PARENT, ROOT } from "./kernel_blake3.ts";
 import {
   CHUNK_AT,
@@ -59,8 +71,10 @@ import {
   OP_STEM,
   OP_VALUE,
   OP_WORDS,
+  type PageChecker,
   type PageEditor,
   type PageHasher,
+  type PageRule,
   type TreeCopier,
 } from "./ops.ts";
 
@@ -213,6 +227,25 @@ export class WasmHasher implements BatchHasher, Checksums {
       words[i + 3] = keyBytes;
       copyTree(list);
       return words[i];
+    };
+  }
+
+  pageChecker(rule: PageRule): PageChecker | undefined {
+    const isSound = this.#kernels[KERNEL_SOUND];
+    if (isSound === undefined) return undefined;
+    const list = this.#base + JOBS_AT, words = this.#words, i = list >>> 2;
+    const recordMax = inlineBytesMax(rule.pageBytes);
+    return (frame, page) => {
+      words[i + SOUND_FRAME / 4] = frame;
+      words[i + SOUND_PAGE / 4] = page;
+      words[i + SOUND_PAGE_BYTES / 4] = rule.pageBytes;
+      words[i + SOUND_KEY_BYTES / 4] = rule.fixedBytes;
+      words[i + SOUND_KEY_MIN / 4] = rule.min;
+      words[i + SOUND_KEY_MAX / 4] = rule.max;
+      words[i + SOUND_VALUE_BYTES / 4] = rule.valueBytes ?? -1;
+      words[i + SOUND_RECORD_MAX / 4] = recordMax;
+      isSound(list);
+      return words[i] === 1;
     };
   }
 

@@ -125,7 +125,9 @@ export class Writer implements EndHost {
     this.#keepsPrefixFree = rule.fixedBytes === 0;
     this.#inlineMax = inlineBytesMax(pool.pageBytes);
     this.#pinnedMax = pool.frameCount * PART;
-    pool.pages.copyTree = hasher.treeCopier?.(rule.fixedBytes);
+    const { pages, pageBytes } = pool;
+    pages.copyTree = hasher.treeCopier?.(rule.fixedBytes);
+    pages.checkPage = hasher.pageChecker?.({ ...rule, pageBytes });
     const editor = hasher.pageEditor?.(scheme.family, this.#inlineMax);
     if (editor === undefined) return;
     const later = second && {

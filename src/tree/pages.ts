@@ -40,7 +40,7 @@ import {
   PAGE_MAGIC,
   VALUE_BYTES_MAX,
 } from "./layout.ts";
-import type { TreeCopier } from "../hash/ops.ts";
+import type { PageChecker, TreeCopier } from "../hash/ops.ts";
 import { keyRecordBytes, type KeyRule } from "./keys.ts";
 
 /** Told when a node moves, so that what is kept beside the page can follow. */
@@ -64,6 +64,8 @@ export class Pages {
   swizzles = false;
   /** What copies parts of pages that nobody keeps data for, if there is such a thing. */
   copyTree: TreeCopier | undefined;
+  /** What does {@linkcode isSound}, if there is such a thing. */
+  checkPage: PageChecker | undefined;
   #touched = 0;
 
   /**
@@ -545,6 +547,7 @@ export class Pages {
    * After this nothing done to the page can leave it or run for ever.
    */
   isSound(f: number, page: number, keyBytesMax: number): boolean {
+    if (this.checkPage !== undefined) return this.checkPage(f, page);
     const u16 = this.u16, depths = 8 * keyBytesMax;
     const slots = u16[f + AT_SLOTS >> 1], heap = u16[f + AT_HEAP >> 1];
     const live = this.liveNodes(f);

@@ -4,6 +4,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { OpenOptions } from "../../mod.ts";
 import { schemeByName } from "@stemma/verify";
+import { RESERVED_BYTES } from "../../src/hash/kernel_layout.ts";
+import { wasmHasher } from "../../src/hash/wasm_hasher.ts";
 import { type KeyRule, keyRule } from "../../src/tree/keys.ts";
 import { Pages } from "../../src/tree/pages.ts";
 import { amount, type Random, random } from "../_amount.ts";
@@ -167,7 +169,7 @@ async function pagesOf(options: OpenOptions): Promise<[number, Uint8Array][]> {
     for (let round = 0; round < 3; round++) {
       using session = db.begin();
       for (let i = 0; i < 60; i++) {
-        const key = new Uint8Array(32);
+        const key = new Uint8Array(Math.min(32, db.scheme.keyBytesMax));
         key.set([i * 37 & 255, i, i * 91 & 255]);
         const length = db.scheme.valueBytes ?? draw.int(round === 1 ? 200 : 40);
         const value = new Uint8Array(length).fill(1 + round);
@@ -189,21 +191,44 @@ async function pagesOf(options: OpenOptions): Promise<[number, Uint8Array][]> {
   return found;
 }
 
+/** What takes pages: JavaScript, and a kernel. */
+function takers(
+  name: string,
+  pageBytes: number,
+): ((number: number, bytes: Uint8Array) => boolean)[] {
+  const scheme = schemeByName(name)!, rule = keyRule(scheme);
+  return [false, true].map((isKernel) => {
+    const at = 1024, frameAt = at + RESERVED_BYTES + pageBytes & -pageBytes;
+    const memory = new WebAssembly.Memory({ initial: 64, maximum: 64 });
+    const pages = new Pages(memory.buffer, pageBytes, rule, 0);
+    if (isKernel) {
+      const hasher = wasmHasher(memory, at, scheme)!;
+      pages.checkPage = hasher.pageChecker!({ ...rule, pageBytes });
+      assert(pages.checkPage !== undefined, "there is no kernel");
+    }
+    const frame = new Uint8Array(memory.buffer, frameAt, pageBytes);
+    return (number, bytes) => {
+      frame.set(bytes);
+      return pages.isSound(frameAt, number, rule.max);
+    };
+  });
+}
+
 for (
   const [name, pageBytes] of [
     ["nomt-blake3", 512],
+    ["jam-blake2b", 1024],
     ["eip7864-blake3", 512],
     ["eip8297-blake3", 2048],
   ] as const
 ) {
   Deno.test(`a page of ${name} is taken if it is a tree, and otherwise not`, async () => {
     const rule = keyRule(schemeByName(name)!);
-    const buffer = new ArrayBuffer(4 * pageBytes);
-    const pages = new Pages(buffer, pageBytes, rule, 2 * pageBytes);
-    const frame = new Uint8Array(buffer, pageBytes, pageBytes);
+    const all = takers(name, pageBytes);
     const isTaken = (number: number, bytes: Uint8Array): boolean => {
-      frame.set(bytes);
-      return pages.isSound(pageBytes, number, rule.max);
+      const [taken, byKernel] = all.map((take) => take(number, bytes));
+      assertEquals(byKernel, taken, "the kernel and JavaScript differ");
+      return taken;
     };
     const stored = await pagesOf({ ...SMALL, scheme: name, pageBytes }),
       draw = random(`spoilt ${name}`);

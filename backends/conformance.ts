@@ -269,6 +269,15 @@ const FILE_CASES: Record<
     writeAll(file, pattern(10, 25), 65_540);
     model.set(pattern(10, 25), 65_540);
     expectModel();
+    write(0, 9000, 28);
+    for (let at = 0; at < 8192; at += 512) file.readLater?.(at, 512);
+    for (let at = 0; at < 8192; at += 512) {
+      const bytes = new Uint8Array(512);
+      for (let got = 0; got < 512;) {
+        got += file.read(bytes.subarray(got), at + got);
+      }
+      expectBytes(bytes, model.subarray(at, at + 512));
+    }
     write(0, 100, 26);
     file.truncate(50);
     model.fill(0, 50);

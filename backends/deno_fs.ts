@@ -204,6 +204,8 @@ class DenoFile implements StorageFile {
   #readLater(position: number, length: number): void {
     checkOpen(this.#closed, this.#name);
     checkPlace(position, length);
+    // Readers have handles of their own.
+    this.#writer?.finish();
     if (this.#mayStart) this.#startReaders(length);
     this.#readers?.post(position, length);
   }

@@ -63,63 +63,82 @@ const isZero = (value: Code): Code => i32.eq(value, i32.const(0));
 const isKind = (meta: Local, kind: number): Code =>
   i32.eq(i32.and(get(meta), i32.const(KINDS)), i32.const(kind << KIND_SHIFT));
 
-/** (list, address of a node's meta, depth of the join above) -> bytes of its record, or -1. */
-function defineRecord(module: ModuleWriter): Call {
-  const signature = { params: [I32, I32, I32], result: I32 };
-  return module.func(signature, ({ params, locals }) => {
-    const [list, at, above] = params;
-    const [f, meta, record, key, size, length, end] = locals(I32, 7);
-    const bad: Code = [i32.const(-1), leave];
+const bad: Code = [i32.const(-1), leave];
+
+/** (list, where an entry's record lies in the page) -> bytes of it, or -1. */
+function defineEntry(module: ModuleWriter): Call {
+  const signature = { params: [I32, I32], result: I32 };
+  return module.func(signature, ({ params }) => {
+    const [list, at] = params;
     const field = (offset: number): Code => i32.load(get(list), offset);
-    const isOverflow = i32.and(get(meta), i32.const(OVERFLOW));
-    const entry: Code = [
+    const last = add(field(SOUND_PAGE_BYTES), -CHILD_RECORD_BYTES);
+    return [
+      when(i32.gtU(get(at), last), bad),
+      set(at, i32.add(field(SOUND_FRAME), get(at))),
+      when(isZero(i32.load(get(at))), bad),
       when(
-        i32.gtU(get(record), add(get(end), -CHILD_RECORD_BYTES)),
-        bad,
-      ),
-      when(i32.leS(half(get(at), 4), get(above)), bad),
-      set(record, i32.add(get(f), get(record))),
-      when(isZero(i32.load(get(record))), bad),
-      when(
-        isZero(i32.or(i32.load(get(record), 4), i32.load(get(record), 8))),
+        isZero(i32.or(i32.load(get(at), 4), i32.load(get(at), 8))),
         bad,
       ),
       i32.const(CHILD_RECORD_BYTES),
-      leave,
     ];
-    const keyBytes: Code = [
+  });
+}
+
+/** (list, where a record lies in the page) -> bytes of its key, padded, or -1. */
+function defineKey(module: ModuleWriter): Call {
+  const signature = { params: [I32, I32], result: I32 };
+  return module.func(signature, ({ params, local }) => {
+    const [list, at] = params, key = local(I32);
+    const field = (offset: number): Code => i32.load(get(list), offset);
+    return [
       set(key, field(SOUND_KEY_BYTES)),
       when(isZero(get(key)), [
-        set(key, i32.load8(i32.add(get(f), get(record)))),
+        set(key, i32.load8(i32.add(field(SOUND_FRAME), get(at)))),
         when(i32.gtU(field(SOUND_KEY_MIN), get(key)), bad),
         when(i32.gtU(get(key), field(SOUND_KEY_MAX)), bad),
         bump(key, 1),
       ]),
-      set(key, padded(get(key))),
+      padded(get(key)),
     ];
+  });
+}
+
+/** (list, address of a node's meta, depth of the join above) -> bytes of its record, or -1. */
+function defineRecord(module: ModuleWriter): Call {
+  const entry = defineEntry(module), keyOf = defineKey(module);
+  const signature = { params: [I32, I32, I32], result: I32 };
+  return module.func(signature, ({ params, locals }) => {
+    const [list, at, above] = params;
+    const [meta, record, key, size, length] = locals(I32, 5);
+    const field = (offset: number): Code => i32.load(get(list), offset);
+    const end = field(SOUND_PAGE_BYTES);
+    const heap = half(field(SOUND_FRAME), AT_HEAP);
+    const isOverflow = i32.and(get(meta), i32.const(OVERFLOW));
+    const overflow = i32.const(OVERFLOW_RECORD_BYTES);
+    const value = i32.add(
+      i32.add(field(SOUND_FRAME), get(record)),
+      get(key),
+    );
     return [
-      set(f, field(SOUND_FRAME)),
-      set(end, field(SOUND_PAGE_BYTES)),
       set(meta, half(get(at))),
       set(record, half(get(at), 2)),
-      when(i32.gtU(half(get(f), AT_HEAP), get(record)), bad),
-      when(i32.and(get(record), i32.const(3)), bad),
-      when(i32.geU(get(record), get(end)), bad),
-      when(isKind(meta, CHILD), entry),
-      keyBytes,
       set(length, half(get(at), 4)),
+      when(i32.gtU(heap, get(record)), bad),
+      when(i32.and(get(record), i32.const(3)), bad),
+      when(i32.geU(get(record), end), bad),
+      when(isKind(meta, CHILD), [
+        when(i32.leS(get(length), get(above)), bad),
+        entry(get(list), get(record)),
+        leave,
+      ]),
+      set(key, keyOf(get(list), get(record))),
+      when(i32.ltS(get(key), i32.const(0)), bad),
       set(
         size,
-        i32.add(
-          get(key),
-          select(
-            i32.const(OVERFLOW_RECORD_BYTES),
-            padded(get(length)),
-            isOverflow,
-          ),
-        ),
+        i32.add(get(key), select(overflow, padded(get(length)), isOverflow)),
       ),
-      when(i32.gtU(i32.add(get(record), get(size)), get(end)), bad),
+      when(i32.gtU(i32.add(get(record), get(size)), end), bad),
       when(i32.geS(field(SOUND_VALUE_BYTES), i32.const(0)), [
         when(isOverflow, bad),
         when(i32.ne(get(length), field(SOUND_VALUE_BYTES)), bad),
@@ -129,9 +148,8 @@ function defineRecord(module: ModuleWriter): Call {
       when(
         isOverflow,
         [
-          set(record, i32.add(i32.add(get(f), get(record)), get(key))),
-          when(i32.gtU(i32.load(get(record)), i32.const(VALUE_BYTES_MAX)), bad),
-          when(isZero(i32.load(get(record), 4)), bad),
+          when(i32.gtU(i32.load(value), i32.const(VALUE_BYTES_MAX)), bad),
+          when(isZero(i32.load(value, 4)), bad),
         ],
         when(i32.gtU(get(size), field(SOUND_RECORD_MAX)), bad),
       ),

@@ -17,7 +17,7 @@ export function wrapped(
     supports: inner.supports,
     list: () => inner.list(),
     remove: (file) => inner.remove(file),
-    sync: () => inner.sync!(),
+    ...(inner.sync && { sync: () => inner.sync!() }),
     lock: () => inner.lock(),
     open: async (name, options) => {
       const file = await inner.open(name, options);

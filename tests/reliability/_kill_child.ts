@@ -14,7 +14,7 @@ function say(line: string | number): void {
 
 try {
   const db = await open(
-    denoFs(directory, { readers: 2, writer: true }),
+    denoFs(directory, { writer: true }),
     killOptions,
   );
   say(`open ${db.head.sequence}`);

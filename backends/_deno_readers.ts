@@ -17,6 +17,7 @@
  */
 import {
   type FileProgram,
+  makeSlots,
   type MeantFile,
   startFileWorker,
 } from "./_deno_worker.ts";
@@ -38,14 +39,7 @@ const SPINS_MAX = 2000;
 /** The longest that a reader may take over one block, in milliseconds. */
 const ANSWER_MS_MAX = 30_000;
 
-/** What each reader is told once. */
-interface Setup {
-  readonly words: Int32Array;
-  readonly positions: Float64Array;
-  readonly blocks: readonly Uint8Array[];
-}
-
-const serve: FileProgram<Setup> = (file, { words, positions, blocks }) => {
+const serve: FileProgram = (file, { words, positions, blocks }) => {
   const [POSTED, TAKEN, IDLE, ASKS, CLOSED] = [0, 16, 32, 48, 49];
   const STATES = 64, FAILED = -2;
   const read = (slot: number): number => {
@@ -109,23 +103,14 @@ export class Readers {
   }
 
   private constructor(file: MeantFile, bytes: number, threads: number) {
-    const words = STATES + SLOTS, head = 4 * words + 8 * SLOTS;
-    const shared = new SharedArrayBuffer(head + SLOTS * bytes);
+    const slots = makeSlots(SLOTS, bytes, STATES + SLOTS);
     this.#bytes = bytes;
-    this.#words = new Int32Array(shared, 0, words);
-    this.#positions = new Float64Array(shared, 4 * words, SLOTS);
-    this.#blocks = Array.from(
-      { length: SLOTS },
-      (_, slot) => new Uint8Array(shared, head + slot * bytes, bytes),
-    );
-    const setup: Setup = {
-      words: this.#words,
-      positions: this.#positions,
-      blocks: this.#blocks,
-    };
+    this.#words = slots.words;
+    this.#positions = slots.positions;
+    this.#blocks = slots.blocks;
     this.#workers = Array.from(
       { length: threads },
-      () => startFileWorker(serve, file, false, setup),
+      () => startFileWorker(serve, file, false, slots),
     );
   }
 

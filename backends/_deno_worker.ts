@@ -18,18 +18,43 @@ export interface MeantFile {
  *
  * @param file `undefined` when another one is in its place, or it cannot be opened.
  */
-export type FileProgram<Setup> = (
-  file: Deno.FsFile | undefined,
-  setup: Setup,
-) => void;
+export type FileProgram = (file: Deno.FsFile | undefined, slots: Slots) => void;
+
+/** Slots of shared memory, as a worker and whoever has started it see them. */
+export interface Slots {
+  /** What they tell each other. */
+  readonly words: Int32Array;
+  /** Where in the file each slot's bytes lie. */
+  readonly positions: Float64Array;
+  readonly blocks: readonly Uint8Array[];
+}
+
+/**
+ * Makes slots.
+ *
+ * @param words How many words there are besides.
+ * @param bytes Bytes of a slot.
+ */
+export function makeSlots(count: number, bytes: number, words: number): Slots {
+  const head = 4 * words + 8 * count;
+  const shared = new SharedArrayBuffer(head + count * bytes);
+  return {
+    words: new Int32Array(shared, 0, words),
+    positions: new Float64Array(shared, 4 * words, count),
+    blocks: Array.from(
+      { length: count },
+      (_, slot) => new Uint8Array(shared, head + slot * bytes, bytes),
+    ),
+  };
+}
 
 /** The part of a worker's global scope that is used. */
 interface WorkerScope {
-  onmessage: ((event: { data: [MeantFile, boolean, unknown] }) => void) | null;
+  onmessage: ((event: { data: [MeantFile, boolean, Slots] }) => void) | null;
 }
 
-function serve(scope: WorkerScope, program: FileProgram<unknown>): void {
-  scope.onmessage = ({ data: [{ path, dev, ino }, write, setup] }) => {
+function serve(scope: WorkerScope, program: FileProgram): void {
+  scope.onmessage = ({ data: [{ path, dev, ino }, write, slots] }) => {
     const isMeant = (info: Deno.FileInfo): boolean =>
       info.isFile && info.ino === ino && info.dev === dev;
     const open = (): Deno.FsFile | undefined => {
@@ -45,7 +70,7 @@ function serve(scope: WorkerScope, program: FileProgram<unknown>): void {
     } catch {
       // Told by its absence.
     }
-    program(file, setup);
+    program(file, slots);
     file?.close();
   };
 }
@@ -54,13 +79,12 @@ function serve(scope: WorkerScope, program: FileProgram<unknown>): void {
  * Starts a worker.
  *
  * @param write Whether its handle is one to write with, too.
- * @param setup What its program is told.
  */
-export function startFileWorker<Setup>(
-  program: FileProgram<Setup>,
+export function startFileWorker(
+  program: FileProgram,
   file: MeantFile,
   write: boolean,
-  setup: Setup,
+  slots: Slots,
 ): Worker {
   const source = `(${serve})(globalThis, ${program});`;
   const url = URL.createObjectURL(
@@ -68,6 +92,6 @@ export function startFileWorker<Setup>(
   );
   const worker = new Worker(url, { type: "module" });
   URL.revokeObjectURL(url);
-  worker.postMessage([file, write, setup]);
+  worker.postMessage([file, write, slots]);
   return worker;
 }

@@ -14,6 +14,7 @@
  */
 import {
   type FileProgram,
+  makeSlots,
   type MeantFile,
   startFileWorker,
 } from "./_deno_worker.ts";
@@ -31,19 +32,12 @@ const SPINS_MAX = 2000;
 /** The longest that a piece may take, in milliseconds. */
 const ANSWER_MS_MAX = 120_000;
 
-/** What the worker is told once. */
-interface Setup {
-  readonly words: Int32Array;
-  readonly positions: Float64Array;
-  readonly pieces: readonly Uint8Array[];
-}
-
-const serve: FileProgram<Setup> = (file, { words, positions, pieces }) => {
+const serve: FileProgram = (file, { words, positions, blocks }) => {
   const [POSTED, DONE, READY, FAILED] = [0, 1, 2, 3];
   const [CLOSED, WAKES, IDLE, ASKS] = [4, 5, 6, 7];
   const LENGTHS = 16;
   const write = (slot: number): void => {
-    const piece = pieces[slot].subarray(0, words[LENGTHS + slot]);
+    const piece = blocks[slot].subarray(0, words[LENGTHS + slot]);
     file!.seekSync(positions[slot], Deno.SeekMode.Start);
     for (let done = 0; done < piece.length;) {
       const put = file!.writeSync(piece.subarray(done));
@@ -63,7 +57,7 @@ const serve: FileProgram<Setup> = (file, { words, positions, pieces }) => {
       continue;
     }
     try {
-      write(ticket & pieces.length - 1);
+      write(ticket & blocks.length - 1);
       ticket = ticket + 1 | 0;
       Atomics.store(words, DONE, ticket);
     } catch {
@@ -97,22 +91,13 @@ export class LaterWriter {
     file: MeantFile,
     write: (bytes: Uint8Array, position: number) => void,
   ) {
-    const words = LENGTHS + SLOTS, head = 4 * words + 8 * SLOTS;
-    const shared = new SharedArrayBuffer(head + SLOTS * PIECE_BYTES);
+    const slots = makeSlots(SLOTS, PIECE_BYTES, LENGTHS + SLOTS);
     this.#name = name;
     this.#write = write;
-    this.#words = new Int32Array(shared, 0, words);
-    this.#positions = new Float64Array(shared, 4 * words, SLOTS);
-    this.#pieces = Array.from(
-      { length: SLOTS },
-      (_, slot) =>
-        new Uint8Array(shared, head + slot * PIECE_BYTES, PIECE_BYTES),
-    );
-    this.#worker = startFileWorker(serve, file, true, {
-      words: this.#words,
-      positions: this.#positions,
-      pieces: this.#pieces,
-    });
+    this.#words = slots.words;
+    this.#positions = slots.positions;
+    this.#pieces = slots.blocks;
+    this.#worker = startFileWorker(serve, file, true, slots);
   }
 
   /**

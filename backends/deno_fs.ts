@@ -83,8 +83,9 @@ class DenoFile implements StorageFile {
   readonly #threads: number;
   #writer: LaterWriter | undefined;
   #readers: Readers | undefined;
-  /** Whether nothing was to be read later so far. */
-  #mayStart = true;
+  /** Whether nothing was to be read, or written, later so far. */
+  #mayStartReaders = true;
+  #mayStartWriter = true;
 
   constructor(
     file: Deno.FsFile,
@@ -206,12 +207,12 @@ class DenoFile implements StorageFile {
     checkPlace(position, length);
     // Readers have handles of their own.
     this.#writer?.finish();
-    if (this.#mayStart) this.#startReaders(length);
+    if (this.#mayStartReaders) this.#startReaders(length);
     this.#readers?.post(position, length);
   }
 
   #startReaders(length: number): void {
-    this.#mayStart = false;
+    this.#mayStartReaders = false;
     try {
       this.#readers = Readers.start(this.#meant(), length, this.#threads);
     } catch {
@@ -224,12 +225,20 @@ class DenoFile implements StorageFile {
     checkRange(buffer, position);
     if (buffer.length === 0) return;
     this.#readers?.forget();
-    this.#writer ??= new LaterWriter(
-      this.#name,
-      this.#meant(),
-      (bytes, position) => this.#putAll(bytes, position),
-    );
-    this.#writer.post(buffer, position);
+    if (this.#mayStartWriter) this.#startWriter();
+    if (this.#writer !== undefined) this.#writer.post(buffer, position);
+    else this.#putAll(buffer, position);
+  }
+
+  #startWriter(): void {
+    this.#mayStartWriter = false;
+    const put = (bytes: Uint8Array, position: number): void =>
+      this.#putAll(bytes, position);
+    try {
+      this.#writer = new LaterWriter(this.#name, this.#meant(), put);
+    } catch {
+      // Then pieces are written when they come.
+    }
   }
 
   #putAll(bytes: Uint8Array, position: number): void {

@@ -266,11 +266,10 @@ export class EndEdits {
   #pushItem(end: End, keys: number, first: number, count: number): void {
     const { pages, pages: { u32 } } = this.#pool;
     // What storage alone has is changed where it is: nobody else has loaded it.
-    const isThere = end.isLoaded || end.frame === 0;
-    const to = isThere ? end.frame : this.#pool.stageEmpty(end.frame);
-    if (end.frame === 0) {
+    let to = end.frame;
+    if (to === 0) {
       this.#source.expect(pages.childPage(end.parent, end.entry));
-    }
+    } else if (!end.isLoaded) to = this.#pool.stageEmpty(to);
     const group = this.#groupAt();
     const i = group + EDITS_ITEMS_AT + this.#count * EDITS_ITEM_BYTES >> 2;
     u32[i + (ITEM_FROM >> 2)] = end.frame;

@@ -124,6 +124,23 @@ Deno.test("nothing is written once a file with pieces on their way is closed", a
   }
 });
 
+Deno.test("where no thread can be started, pieces are written when they come", () =>
+  withFile(true, (file, path) => {
+    const { Worker } = globalThis;
+    globalThis.Worker = class {
+      constructor() {
+        throw new Error("no threads");
+      }
+    } as unknown as typeof Worker;
+    try {
+      for (let n = 0; n < 3; n++) file.writeLater!(Uint8Array.of(n), n);
+      file.finishWrites!();
+    } finally {
+      globalThis.Worker = Worker;
+    }
+    assertEquals(Deno.readFileSync(path), Uint8Array.of(0, 1, 2));
+  }));
+
 Deno.test("denoFs() without a writer has no writeLater()", () =>
   withFile(false, (file) => {
     assert(file.writeLater === undefined);

@@ -13,10 +13,7 @@ function say(line: string | number): void {
 }
 
 try {
-  const db = await open(
-    denoFs(directory, { writer: true }),
-    killOptions,
-  );
+  const db = await open(denoFs(directory, { writer: true }), killOptions);
   say(`open ${db.head.sequence}`);
   while (mode !== "once") {
     const sequence = db.head.sequence + 1;

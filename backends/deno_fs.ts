@@ -479,12 +479,22 @@ function syncDirectory(path: string): void {
   }
 }
 
+/**
+ * Unlocks before it closes: what is closed stays locked as long as a child that is
+ * being started elsewhere in this process still has its copy of the handle.
+ */
 function releaseOnce(handle: Deno.FsFile): () => void {
   let released = false;
   return () => {
     if (released) return;
     released = true;
-    attemptSync({ operation: "unlock", file: LOCK_FILE }, () => handle.close());
+    attemptSync({ operation: "unlock", file: LOCK_FILE }, () => {
+      try {
+        handle.unlockSync();
+      } finally {
+        handle.close();
+      }
+    });
   };
 }
 

@@ -199,6 +199,35 @@ Deno.test("denoFs().lock() excludes another process until it is killed", () =>
     await Deno.remove(script);
   }));
 
+/** A child has a copy of every handle of its parent until it is a program of its own. */
+const START_PROCESSES = `
+  for (let started = 0; started < 300; started++) {
+    await new Deno.Command("true").output();
+  }
+  postMessage("done");
+`;
+
+Deno.test({
+  name: "denoFs() lets go of its lock while processes are being started",
+  ignore: !unix,
+  fn: () =>
+    withDirectory(async (_, backend) => {
+      const source = `data:application/javascript,${
+        encodeURIComponent(START_PROCESSES)
+      }`;
+      const starter = new Worker(source, { type: "module" });
+      let ended = "";
+      starter.onmessage = ({ data }) => ended = data;
+      starter.onerror = ({ message }) => ended = message;
+      while (ended === "") {
+        for (let i = 0; i < 100; i++) await (await backend.lock()).release();
+        await new Promise((resolve) => setTimeout(resolve));
+      }
+      starter.terminate();
+      assertEquals(ended, "done");
+    }),
+});
+
 const EXERCISE = `
   import { denoFs } from ${JSON.stringify(backendUrl)};
   const backend = denoFs(Deno.args[0]);

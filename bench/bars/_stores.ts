@@ -63,6 +63,9 @@ export async function age(
   }
 }
 
+/** Share of a cache in use from which on it counts as full. */
+const FULL_SHARE = 0.98;
+
 let copies = 0;
 
 /** A copy of a state: gone when it is closed, memory and files. */
@@ -151,6 +154,16 @@ export async function openLoaded(
 export function warm(subject: StemmaSubject, work: Workload): void {
   for (const { keys } of work.load()) {
     subject.read({ reads: keys, keys: [], values: [] });
+  }
+}
+
+/** Loads pages until the cache is full or there are no others. */
+export function fillCache({ db }: StemmaSubject, work: Workload): void {
+  for (const { keys } of work.load()) {
+    using session = db.begin();
+    session.warmUp(keys);
+    const { cacheBytes, cacheBytesMax } = db.metrics();
+    if (cacheBytes > FULL_SHARE * cacheBytesMax) return;
   }
 }
 

@@ -11,6 +11,7 @@ import { clock, median, rest } from "../measure.ts";
 import { type BarContext, type BarPart, large, type Result } from "./_bar.ts";
 import {
   age,
+  fillCache,
   load,
   openLoaded,
   take,
@@ -145,6 +146,7 @@ async function atSize(context: BarContext, capacity: number) {
   const options = { scheme: SCHEME, readers: 4, writer: true } as const;
   const isLast = capacity !== large(context);
   const store = await openLoaded(context, capacity, work, options, isLast);
+  fillCache(store, work);
   const iterations = work.iterations();
   await commitAll(store, take(iterations, BLOCK));
   await store.settle();

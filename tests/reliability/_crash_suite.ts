@@ -10,10 +10,10 @@ import { explore, type ExploreOptions } from "./_explore.ts";
 import { tinyOptions } from "./_run.ts";
 import { type NamedWorkload, WORKLOADS } from "./_workloads.ts";
 
-/** Parts that together make the amounts of decisions.md, point 25. */
+/** Parts that together make 100,000 different disks, as decisions.md, point 25, has them. */
 const PARTS = 2;
-const IMAGES_MIN = 100_000;
 const REAL_IMAGES_MIN = 10_000;
+const CHEAP_IMAGES_MIN = 90_000;
 const SEEDS = 12;
 /** A large workload gets every third seed: still disks of all kinds. */
 const LARGE_STEP = 3;
@@ -59,7 +59,7 @@ export function crashTests(part: number): void {
   }
 
   Deno.test("open() was shown enough different disks", async () => {
-    const least = amount(IMAGES_MIN) / PARTS;
+    const least = amount(CHEAP_IMAGES_MIN) / PARTS;
     let n = PARTS * seeds + part;
     for (let i = 0; images < least; i++) {
       images += await exploreCheap(WORKLOADS[i % WORKLOADS.length], n);

@@ -149,7 +149,8 @@ export class PageWriter {
   renumber(root: number, move: Move): Moved {
     const pool = this.#frames, { u32 } = this.#pages;
     const top = pool.find(root);
-    const found = this.#find(root, move), { frames, references } = found;
+    const found = move.endsOnly ? this.#findEnds(move) : this.#find(root, move);
+    const { frames, references } = found;
     for (const frame of frames) {
       const page = pool.page(frame);
       pool.unname(page);
@@ -189,7 +190,7 @@ export class PageWriter {
    * Unwritten pages of a tree that versions after one made. Each comes next to those
    * below it: what is used together gets numbers that do not lie far apart.
    */
-  #find(root: number, { after, endsOnly }: Move): Omit<Moved, "root"> {
+  #find(root: number, { after }: Move): Omit<Moved, "root"> {
     const frames: number[] = [],
       references: number[] = [],
       stack: number[] = [];
@@ -197,22 +198,15 @@ export class PageWriter {
     const isMet = new Uint8Array(pool.count);
     const visit = (page: number, reference: number): void => {
       const frame = pool.find(page);
-      if (frame < 0 || !pool.isUnwritten(frame)) return;
-      const f = pool.offset(frame), isInner = pool.isInner(frame);
-      if (this.#pages.birthOf(f) <= after) return;
+      if (!this.#isMovable(frame, after)) return;
       if (isMet[frame] === 1) throw inUse(page);
       isMet[frame] = 1;
-      if (!isInner || !endsOnly) {
-        frames.push(frame);
-        references.push(reference);
-      }
-      if (!isInner) return;
-      const below = this.#below, count = this.#pages.childRecords(f, below);
-      for (let k = 0; k < count; k++) {
-        const i = below[k];
-        // Who knows a checksum has mostly been written; and if not, can wait.
-        if (!endsOnly || (u32[i + 1] === 0 && u32[i + 2] === 0)) stack.push(i);
-      }
+      frames.push(frame);
+      references.push(reference);
+      if (!pool.isInner(frame)) return;
+      const below = this.#below;
+      const count = this.#pages.childRecords(pool.offset(frame), below);
+      for (let k = 0; k < count; k++) stack.push(below[k]);
     };
     visit(root, 0);
     for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
@@ -223,6 +217,40 @@ export class PageWriter {
       references: references.reverse(),
       isMet,
     };
+  }
+
+  /**
+   * Unwritten pages at the ends of paths that versions after one made. All that those
+   * made are of the one tree that stands alone, so a pass over the frames finds what
+   * leads to them, without a walk from its root.
+   */
+  #findEnds({ after }: Move): Omit<Moved, "root"> {
+    const frames: number[] = [], references: number[] = [];
+    const pool = this.#frames, { u32 } = this.#pages, below = this.#below;
+    const isMet = new Uint8Array(pool.count);
+    for (let inner = 0; inner < pool.count; inner++) {
+      if (!pool.isInner(inner) || !this.#isMovable(inner, after)) continue;
+      const count = this.#pages.childRecords(pool.offset(inner), below);
+      for (let k = 0; k < count; k++) {
+        const i = below[k];
+        // Who knows a checksum has mostly been written; and if not, can wait.
+        if (u32[i + 1] !== 0 || u32[i + 2] !== 0) continue;
+        const frame = pool.find(u32[i]);
+        if (!this.#isMovable(frame, after) || pool.isInner(frame)) continue;
+        if (isMet[frame] === 1) throw inUse(u32[i]);
+        isMet[frame] = 1;
+        frames.push(frame);
+        references.push(i);
+      }
+    }
+    return { frames, references, isMet };
+  }
+
+  /** Whether a frame, or -1, holds an unwritten page that a version after one made. */
+  #isMovable(frame: number, after: number): boolean {
+    const pool = this.#frames;
+    return frame >= 0 && pool.isUnwritten(frame) &&
+      this.#pages.birthOf(pool.offset(frame)) > after;
   }
 
   /**

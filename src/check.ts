@@ -139,10 +139,10 @@ class Check {
   /** Values in extents, and the pages below. */
   #entriesOf(f: number, { page }: Expected): void {
     const { storage } = this.#core, { pages } = storage.pool;
-    for (let n = 0; n < pages.u16[f + 14 >> 1]; n++) {
+    for (let n = 0; n < pages.u16[f + 14 >>> 1]; n++) {
       const kind = pages.kind(f, n);
       if (kind === CHILD) {
-        const i = pages.record(f, n) >> 2, cell = hashAt(f, n);
+        const i = pages.record(f, n) >>> 2, cell = hashAt(f, n);
         const parent = pages.parent(f, n);
         this.#queue.push({
           page: pages.u32[i],
@@ -185,7 +185,7 @@ class Check {
       : 0xffff;
     if (rootDepth !== depth) throw this.#wrong(page, "its root is elsewhere");
     pages.u8.copyWithin(g, f, f + pages.pageBytes);
-    const slots = pages.u16[g + 14 >> 1];
+    const slots = pages.u16[g + 14 >>> 1];
     for (let n = 0; n < slots; n++) {
       const kind = pages.kind(g, n);
       if (kind !== CHILD && kind !== 0) pages.u16[metaAt(g, n)] |= DIRTY;
@@ -215,7 +215,7 @@ class Check {
 
 function sameCell(u32: Uint32Array, a: number, b: number): boolean {
   for (let i = 0; i < 8; i++) {
-    if (u32[(a >> 2) + i] !== u32[(b >> 2) + i]) return false;
+    if (u32[(a >>> 2) + i] !== u32[(b >>> 2) + i]) return false;
   }
   return true;
 }

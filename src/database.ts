@@ -26,7 +26,7 @@ import { PAGE_BYTES_MAX } from "./tree/layout.ts";
 import type { Range } from "./tree_reader.ts";
 import { versionOf } from "./view.ts";
 
-const CACHE_BYTES_MAX = 1.75 * 2 ** 30;
+const CACHE_BYTES_MAX = 3 * 2 ** 30;
 
 /** How many commits a flush may wait for. */
 export type Durability = "commit" | "relaxed" | {
@@ -65,7 +65,7 @@ export interface OpenOptions {
    */
   readonly segmentBytes?: number;
   /**
-   * Bytes of memory for pages: 4 MiB is the smallest useful amount, 1.75 GiB
+   * Bytes of memory for pages: 4 MiB is the smallest useful amount, 3 GiB
    * the largest. Any store gets what two longest paths need, 2.6 MB with pages of
    * 4 KiB and keys of 32 bytes.
    *
@@ -562,7 +562,7 @@ function flushEvery(durability: Durability): number {
   return atLeast("durability.everyCommits", durability.everyCommits, 1);
 }
 
-/** Offsets in the pool are 31 bits. */
+/** Offsets in the pool are 32 bits, and it is more than its frames. */
 function cacheBytes(value: number): number {
   if (value <= CACHE_BYTES_MAX) return atLeast("cacheBytes", value, 0);
   throw new RangeError(

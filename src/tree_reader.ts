@@ -144,7 +144,7 @@ export class TreeReader {
   #walk(tree: TreeRoot, key: Uint8Array): void {
     const at = this.#jumps.find(tree, key);
     if (at === 0) return this.#walkAll(tree, key);
-    const f = at & this.#jumps.pageMask;
+    const f = this.#jumps.pageAt(at);
     this.#walkFrom(f, at - f, key);
   }
 
@@ -416,7 +416,7 @@ export class VersionTree implements ProvableTree {
     if (node === ROOT) return this.#open(pool.top(this.#tree), sum[0], sum[1]);
     this.#locate(node);
     if (pages.kind(this.#frame, this.#node) !== CHILD) return;
-    const i = pages.record(this.#frame, this.#node) >> 2;
+    const i = pages.record(this.#frame, this.#node) >>> 2;
     const low = pages.u32[i + 1], high = pages.u32[i + 2];
     this.#open(pool.child(this.#frame, this.#node), low, high);
   }

@@ -209,3 +209,22 @@ Deno.test("tests lie where their sources do", async () => {
   }
   assertNone(found);
 });
+
+Deno.test("offsets in the pool are taken apart as unsigned numbers", () => {
+  const places = /^src\/((tree|store)\/.*|check|tree_reader)\.ts$/;
+  const { GreaterThanGreaterThanToken } = ts.SyntaxKind;
+  const found: string[] = [];
+  for (const file of files) {
+    if (!places.test(file.path)) continue;
+    visit(file.tree, (node) => {
+      if (!ts.isBinaryExpression(node)) return;
+      const isShift = node.operatorToken.kind === GreaterThanGreaterThanToken;
+      // By one or two bits: from bytes to halves or words of a page.
+      if (!isShift || !/^[12]$/.test(node.right.getText(file.tree))) return;
+      found.push(
+        `${file.path}:${lineOf(file, node)}: ${node.getText(file.tree)}`,
+      );
+    });
+  }
+  assertNone(found);
+});

@@ -122,7 +122,7 @@ function defineIsOpen(module: ModuleWriter): Call {
         look(0),
         look(16),
         bump(at, GROUP_BYTES),
-        brIf(0, i32.ltS(get(at), get(end))),
+        brIf(0, i32.gtU(get(end), get(at))),
       ]),
       v128.anyTrue(get(found)),
     ];
@@ -522,7 +522,7 @@ export function definePages(
         loop([
           drop(hashPage(i32.load(get(at)), i32.const(0), i32.const(0))),
           bump(at, 4),
-          brIf(0, i32.ltS(get(at), get(end))),
+          brIf(0, i32.gtU(get(end), get(at))),
         ]),
       ),
       finish(get(list)),

@@ -114,7 +114,7 @@ function serve(scope: WorkerScope): void {
       const size = words[7], parts = words[8], partBytes = words[9];
       if (part === 0xfff || part >= parts) {
         const group = Atomics.load(words, TAKEN);
-        const at = (queue >> 2) + (group & SLOTS - 1) * SLOT_WORDS;
+        const at = (queue >>> 2) + (group & SLOTS - 1) * SLOT_WORDS;
         const isThere = group !== Atomics.load(words, POSTED);
         const what = isThere ? all[at] : 0;
         if (
@@ -343,7 +343,7 @@ export class SecondThread {
 
   /** Index of the first word of a group's slot. */
   #slot(group: number): number {
-    return (this.#queue >> 2) + (group & SLOTS - 1) * SLOT_WORDS;
+    return (this.#queue >>> 2) + (group & SLOTS - 1) * SLOT_WORDS;
   }
 
   /** Stops the worker; the hasher goes on alone. Closing twice does nothing. */

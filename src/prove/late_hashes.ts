@@ -90,7 +90,7 @@ export class LateHashes {
     pages.copyHash(hashAt(f, u16[i + 1]), to);
     pages.copyHash(hashAt(f, u16[i + 2]), to + 32);
     for (let word = 0; word < 8; word++) {
-      u32[(to + THIRD_AT >> 2) + word] = u32[(key >> 2) + word];
+      u32[(to + THIRD_AT >>> 2) + word] = u32[(key >>> 2) + word];
     }
     this.#levels[slot] = pages.depth(f, n);
     this.#lasts[slot] = top;
@@ -165,7 +165,7 @@ export class LateHashes {
   }
 
   #entry(list: number, entry: number, a: number, b: number, c: number): void {
-    const { u32 } = this.#pages, i = (list >> 2) + 3 * entry;
+    const { u32 } = this.#pages, i = (list >>> 2) + 3 * entry;
     u32[i] = a;
     u32[i + 1] = b;
     u32[i + 2] = c;

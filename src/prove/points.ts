@@ -69,7 +69,7 @@ export class PointEncoder {
   readonly #stack: Int32Array = new Int32Array(2 * ENTRY * LEVELS);
   #top = 0;
   /** Pinned pages from the root's to the one that is walked. */
-  readonly #frames: Int32Array = new Int32Array(LEVELS);
+  readonly #frames: Uint32Array = new Uint32Array(LEVELS);
   #level = 0;
   #points: Points = {
     keys: new Uint8Array(0),

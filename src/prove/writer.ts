@@ -73,7 +73,7 @@ export class ProofWriter {
       const words = this.#words;
       let to = at >> 2;
       const end = to + 8;
-      for (let i = from >> 2; to < end; to++, i++) words[to] = u32[i];
+      for (let i = from >>> 2; to < end; to++, i++) words[to] = u32[i];
       return;
     }
     const bytes = this.bytes;

@@ -78,7 +78,7 @@ export class ByteWriter {
   fromWords(from: Uint32Array, at: number, length: number): void {
     this.#reserve(length);
     const view = this.#view, start = this.#length, whole = length & ~3;
-    let word = at >> 2;
+    let word = at >>> 2;
     for (let i = 0; i < whole; i += 4) {
       view.setUint32(start + i, from[word++], true);
     }

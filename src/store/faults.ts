@@ -5,9 +5,10 @@
 // public entry point exports.
 
 /**
- * Names of the planted bugs. Two are none: `count-hashes-only` counts hashes of stores
+ * Names of the planted bugs. Three are none: `count-hashes-only` counts hashes of stores
  * too large to hash in a test, `few-frames` lets a small store outgrow its cache,
- * if no path of it is longer than some fifty pages.
+ * if no path of it is longer than some fifty pages, and `high-frames` has most of its
+ * pages lie where those of a cache above 2 GiB do.
  */
 export type Fault =
   | "no-log-flush"
@@ -25,7 +26,8 @@ export type Fault =
   | "log-reclaimed-too-early"
   | "move-shared-pages"
   | "count-hashes-only"
-  | "few-frames";
+  | "few-frames"
+  | "high-frames";
 
 /** Key of the option of `open` that takes planted bugs. */
 export const FAULTS: unique symbol = Symbol("stemma.faults");

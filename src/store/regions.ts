@@ -22,6 +22,8 @@ import { Segments } from "./segments.ts";
 
 /** Frames of a pool that tests want to be small. */
 const FEW_FRAMES = 128;
+/** Where those of a pool lie that tests want to be high: few of them below 2 GiB. */
+const HIGH_FRAMES = 2 ** 31 - 2 ** 18;
 
 /** What the pool depends on besides the store's header. */
 interface PoolChoices {
@@ -62,6 +64,7 @@ export function makePool(
     pageBytes,
     cacheBytes,
     framesMin: faults.has("few-frames") ? FEW_FRAMES : undefined,
+    framesFrom: faults.has("high-frames") ? HIGH_FRAMES : undefined,
     rule: keyRule(scheme),
     reservedBytes: reservedBytes(scheme, hashing),
     stagingBytes: stagingBytes(segmentBytes),

@@ -28,7 +28,7 @@ export function readValue(
 ): Uint8Array {
   const at = pages.valueAt(f, n), length = pages.valueBytes(f, n);
   if (!pages.isOverflow(f, n)) return copied(pages.u8, at, length);
-  const i = at >> 2;
+  const i = at >>> 2;
   const sum = pages.u32.slice(i + 4, i + 6);
   const room = into !== undefined && into.length >= length ? into : undefined;
   return file.readExtent(pages.u32[i + 1], length, sum, room);

@@ -315,7 +315,7 @@ export class Writer implements EndHost {
     this.#isTold = true;
     if (this.#payload !== undefined) this.#noteOld(f, n);
     if (!pages.isOverflow(f, n)) return;
-    const i = pages.valueAt(f, n) >> 2, u32 = pages.u32;
+    const i = pages.valueAt(f, n) >>> 2, u32 = pages.u32;
     const birth = u32[i + 2] + u32[i + 3] * 2 ** 32;
     this.#replace(u32[i + 1], this.#file.extentPages(u32[i]), birth);
   }

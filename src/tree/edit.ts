@@ -90,7 +90,7 @@ export class TreeEdit {
     this.#pages = pool.pages;
     this.#family = scheme.family;
     this.#host = host;
-    this.#fixedWords = pool.pages.rule.fixedBytes + 3 >> 2;
+    this.#fixedWords = pool.pages.rule.fixedBytes + 3 >>> 2;
     this.#minFill = Math.floor((pool.pageBytes - PAGE_HEADER_BYTES) * 5 / 16);
     this.#path = new EditPath(pool, host);
     this.seeker = new PathSeeker(pool, this.#path);
@@ -197,10 +197,10 @@ export class TreeEdit {
     const record = f + heap;
     const to = record + keyRecordBytes(pages.rule, length);
     if (this.#fixedWords > 0) {
-      copyWords(this.#keyWords, at >> 2, u32, record >> 2, this.#fixedWords);
+      copyWords(this.#keyWords, at >>> 2, u32, record >>> 2, this.#fixedWords);
     } else {
       // Padded with zeros to whole words.
-      u32[(to >> 2) - 1] = 0;
+      u32[(to >>> 2) - 1] = 0;
       u8[record] = length;
       for (let i = 0; i < length; i++) u8[record + 1 + i] = this.#keys[at + i];
     }
@@ -213,8 +213,8 @@ export class TreeEdit {
   }
 
   #copyValue(value: Stored, to: number): void {
-    const count = align4(value.length) >> 2;
-    copyWords(value.words, value.at >> 2, this.#pages.u32, to >> 2, count);
+    const count = align4(value.length) >>> 2;
+    copyWords(value.words, value.at >>> 2, this.#pages.u32, to >>> 2, count);
   }
 
   /** The first terminal of a tree. */
@@ -239,10 +239,10 @@ export class TreeEdit {
     if (!value.overflow && pages.valueBytes(f, n) !== value.length) {
       return false;
     }
-    const a = at >> 2, b = value.at >> 2, end = align4(value.length) >> 2;
+    const a = at >>> 2, b = value.at >>> 2, end = align4(value.length) >>> 2;
     for (let i = 0; i < end; i++) {
       // Of overflow references, length and value hash count, not the place.
-      if (value.overflow && i === 1) i = OVERFLOW_HASH_AT >> 2;
+      if (value.overflow && i === 1) i = OVERFLOW_HASH_AT >>> 2;
       if (pages.u32[a + i] !== value.words[b + i]) return false;
     }
     return true;
@@ -262,7 +262,7 @@ export class TreeEdit {
       if (!this.#ensureRoom(level, 0, bytes)) return false;
       const parent = pages.parent(f, n);
       const flags = pages.u16[i] & (DIRTY | EXTEND);
-      pages.u16[f + AT_GARBAGE >> 1] += before;
+      pages.u16[f + AT_GARBAGE >>> 1] += before;
       this.#writeTerminal(f, n, at, length, value);
       pages.u16[i] = pages.u16[i] & ~DIRTY | flags;
       pages.u16[i + 3] = parent;
@@ -498,8 +498,8 @@ export class TreeEdit {
       anchor = this.#path.frames[0];
     const n = pages.root(f);
     if (pages.kind(f, n) !== CHILD) return;
-    const from = pages.record(f, n) >> 2;
-    const to = pages.record(anchor, ANCHOR_ENTRY) >> 2;
+    const from = pages.record(f, n) >>> 2;
+    const to = pages.record(anchor, ANCHOR_ENTRY) >>> 2;
     pages.u32.copyWithin(to, from, from + 3);
     this.#path.setEntryDepth(0, ANCHOR_ENTRY, this.#nodeDepth(f, n));
     this.#path.dropPage(1);

@@ -171,7 +171,13 @@ export class EndEdits {
       const entry = order[j], next = changes.keyAt(entry);
       if (j > i) {
         if (!this.#isSimple(changes, entry)) break;
-        const parted = partWords(words, last >> 2, words, next >> 2, KEY_WORDS);
+        const parted = partWords(
+          words,
+          last >>> 2,
+          words,
+          next >>> 2,
+          KEY_WORDS,
+        );
         if (parted <= end.above) break;
       }
       if (!this.#pushKey(changes, entry, top)) break;
@@ -211,12 +217,12 @@ export class EndEdits {
     for (; this.#full > 0; this.#full--) {
       const at = this.#at + this.#oldest * EDITS_BYTES;
       this.#oldest = (this.#oldest + 1) % this.#groups;
-      const count = u32[at + EDITS_COUNT >> 2];
+      const count = u32[at + EDITS_COUNT >>> 2];
       for (let k = 0; k < count; k++) {
-        const i = at + EDITS_ITEMS_AT + k * EDITS_ITEM_BYTES >> 2;
-        const to = u32[i + (ITEM_TO >> 2)];
+        const i = at + EDITS_ITEMS_AT + k * EDITS_ITEM_BYTES >>> 2;
+        const to = u32[i + (ITEM_TO >>> 2)];
         if (to === 0) continue;
-        if (to === u32[i + (ITEM_FROM >> 2)]) this.#pool.discard(to);
+        if (to === u32[i + (ITEM_FROM >>> 2)]) this.#pool.discard(to);
         else this.#pool.unstage(to);
       }
     }
@@ -240,22 +246,23 @@ export class EndEdits {
   }
 
   #startGroup(): void {
-    const { u32 } = this.#pool.pages, i = this.#groupAt() >> 2;
-    u32[i + (EDITS_COUNT >> 2)] = 0;
-    u32[i + (EDITS_BIRTH >> 2)] = this.#birth >>> 0;
-    u32[i + (EDITS_BIRTH >> 2) + 1] = Math.floor(this.#birth / 2 ** 32);
-    u32[i + (EDITS_PAGE_BYTES >> 2)] = this.#pool.pageBytes;
-    u32[i + (EDITS_KEY_BYTES >> 2)] = this.#pool.pages.rule.fixedBytes;
+    const { u32 } = this.#pool.pages, i = this.#groupAt() >>> 2;
+    u32[i + (EDITS_COUNT >>> 2)] = 0;
+    u32[i + (EDITS_BIRTH >>> 2)] = this.#birth >>> 0;
+    u32[i + (EDITS_BIRTH >>> 2) + 1] = Math.floor(this.#birth / 2 ** 32);
+    u32[i + (EDITS_PAGE_BYTES >>> 2)] = this.#pool.pageBytes;
+    u32[i + (EDITS_KEY_BYTES >>> 2)] = this.#pool.pages.rule.fixedBytes;
     this.#keysEnd = this.#groupAt() + EDITS_KEYS_AT;
   }
 
   /** Writes down a key with its value; false when there is no room. */
   #pushKey(changes: Changes, entry: number, top: number): boolean {
     const { u32 } = this.#pool.pages, { words } = changes;
-    const length = changes.valueBytes(entry), count = align4(length) >> 2;
-    let to = this.#keysEnd >> 2;
+    const length = changes.valueBytes(entry), count = align4(length) >>> 2;
+    let to = this.#keysEnd >>> 2;
     if (4 * (to + KEY_WORDS + 1 + count) > top) return false;
-    const key = changes.keyAt(entry) >> 2, value = changes.valueAt(entry) >> 2;
+    const key = changes.keyAt(entry) >>> 2,
+      value = changes.valueAt(entry) >>> 2;
     for (let k = 0; k < KEY_WORDS; k++) u32[to++] = words[key + k];
     u32[to++] = length;
     for (let k = 0; k < count; k++) u32[to++] = words[value + k];
@@ -271,20 +278,20 @@ export class EndEdits {
       this.#source.expect(pages.childPage(end.parent, end.entry));
     } else if (!end.isLoaded) to = this.#pool.stageEmpty(to);
     const group = this.#groupAt();
-    const i = group + EDITS_ITEMS_AT + this.#count * EDITS_ITEM_BYTES >> 2;
-    u32[i + (ITEM_FROM >> 2)] = end.frame;
-    u32[i + (ITEM_TO >> 2)] = to;
-    u32[i + (ITEM_HOME >> 2)] = hashAt(end.parent, end.entry);
-    u32[i + (ITEM_ABOVE >> 2)] = end.above;
-    u32[i + (ITEM_ROOT >> 2)] = pages.u16[metaAt(end.parent, end.entry) + 2];
-    u32[i + (ITEM_KEYS >> 2)] = keys;
-    u32[i + (ITEM_COUNT >> 2)] = count;
+    const i = group + EDITS_ITEMS_AT + this.#count * EDITS_ITEM_BYTES >>> 2;
+    u32[i + (ITEM_FROM >>> 2)] = end.frame;
+    u32[i + (ITEM_TO >>> 2)] = to;
+    u32[i + (ITEM_HOME >>> 2)] = hashAt(end.parent, end.entry);
+    u32[i + (ITEM_ABOVE >>> 2)] = end.above;
+    u32[i + (ITEM_ROOT >>> 2)] = pages.u16[metaAt(end.parent, end.entry) + 2];
+    u32[i + (ITEM_KEYS >>> 2)] = keys;
+    u32[i + (ITEM_COUNT >>> 2)] = count;
     const item = this.#items[this.#next * EDITS_ITEMS_MAX + this.#count];
     item.above = end.parent;
     item.entry = end.entry;
     item.first = first;
     this.#count++;
-    u32[group + EDITS_COUNT >> 2] = this.#count;
+    u32[group + EDITS_COUNT >>> 2] = this.#count;
   }
 
   #endGroup(): void {
@@ -308,48 +315,48 @@ export class EndEdits {
 
   /** Loads the pages of a group that are not there, each into the frame it stays in. */
   #loadItems(group: number, at: number): void {
-    const { u32 } = this.#pool.pages, count = u32[at + EDITS_COUNT >> 2];
+    const { u32 } = this.#pool.pages, count = u32[at + EDITS_COUNT >>> 2];
     for (let k = 0; k < count; k++) {
-      const i = at + EDITS_ITEMS_AT + k * EDITS_ITEM_BYTES >> 2;
-      if (u32[i + (ITEM_TO >> 2)] !== 0) continue;
+      const i = at + EDITS_ITEMS_AT + k * EDITS_ITEM_BYTES >>> 2;
+      if (u32[i + (ITEM_TO >>> 2)] !== 0) continue;
       const { above, entry } = this.#items[group * EDITS_ITEMS_MAX + k];
       const f = this.#pool.childLoaded(above, entry);
       this.#expected++;
-      u32[i + (ITEM_FROM >> 2)] = u32[i + (ITEM_TO >> 2)] = f;
+      u32[i + (ITEM_FROM >>> 2)] = u32[i + (ITEM_TO >>> 2)] = f;
     }
   }
 
   #settleGroup(group: number): void {
     const at = this.#at + group * EDITS_BYTES;
-    const { u32 } = this.#pool.pages, count = u32[at + EDITS_COUNT >> 2];
+    const { u32 } = this.#pool.pages, count = u32[at + EDITS_COUNT >>> 2];
     let changed = 0;
     for (let k = 0; k < count; k++) {
       const item = at + EDITS_ITEMS_AT + k * EDITS_ITEM_BYTES;
       const place = this.#items[group * EDITS_ITEMS_MAX + k];
       this.#hang(item, place);
       this.#tellLeft(item, place.first);
-      changed += u32[item + ITEM_CHANGED >> 2];
+      changed += u32[item + ITEM_CHANGED >>> 2];
     }
-    const end = u32[at + EDITS_LOG_END >> 2];
+    const end = u32[at + EDITS_LOG_END >>> 2];
     this.#host.edited(changed, at + EDITS_LOG_AT, end);
   }
 
   /** Hangs a page into the tree, if it is another one now. */
   #hang(item: number, { above, entry }: Item): void {
     const pool = this.#pool, { pages, pages: { u32 } } = pool;
-    const i = item >> 2;
-    const to = u32[i + (ITEM_TO >> 2)], from = u32[i + (ITEM_FROM >> 2)];
-    const frame = u32[i + (ITEM_FRAME >> 2)];
-    const isChanged = u32[i + (ITEM_CHANGED >> 2)] > 0;
-    const birth = u32[i + (ITEM_BIRTH >> 2)] +
-      u32[i + (ITEM_BIRTH >> 2) + 1] * 2 ** 32;
+    const i = item >>> 2;
+    const to = u32[i + (ITEM_TO >>> 2)], from = u32[i + (ITEM_FROM >>> 2)];
+    const frame = u32[i + (ITEM_FRAME >>> 2)];
+    const isChanged = u32[i + (ITEM_CHANGED >>> 2)] > 0;
+    const birth = u32[i + (ITEM_BIRTH >>> 2)] +
+      u32[i + (ITEM_BIRTH >>> 2) + 1] * 2 ** 32;
     const isOwn = birth === this.#birth;
     if (from !== to && (!isChanged || isOwn)) pool.unstage(to);
     // Pinned pages count as this version's own.
     if (!isOwn && (!isChanged || from !== to)) pool.unpin(from);
     // Its hash is still in its cell.
     if (!isChanged) return pages.setClean(above, entry);
-    let page = u32[i + (ITEM_PAGE >> 2)];
+    let page = u32[i + (ITEM_PAGE >>> 2)];
     if (isOwn) pool.touch(from);
     else {
       this.#host.supersede(page, birth);
@@ -358,8 +365,8 @@ export class EndEdits {
       pool.counters.pagesMade++;
     }
     pages.setChildPage(above, entry, page);
-    pages.u16[metaAt(above, entry) + 2] = u32[i + (ITEM_ROOT >> 2)];
-    if (u32[i + (ITEM_IS_HASHED >> 2)] === 0) {
+    pages.u16[metaAt(above, entry) + 2] = u32[i + (ITEM_ROOT >>> 2)];
+    if (u32[i + (ITEM_IS_HASHED >>> 2)] === 0) {
       return pages.swizzle(above, entry, frame);
     }
     pages.copyHash(item + ITEM_HASH, hashAt(above, entry));
@@ -368,8 +375,8 @@ export class EndEdits {
 
   /** Tells which keys have not been seen to. */
   #tellLeft(item: number, first: number): void {
-    const { u32 } = this.#pool.pages, count = u32[item + ITEM_COUNT >> 2];
-    for (let k = u32[item + ITEM_DONE >> 2]; k < count; k++) {
+    const { u32 } = this.#pool.pages, count = u32[item + ITEM_COUNT >>> 2];
+    for (let k = u32[item + ITEM_DONE >>> 2]; k < count; k++) {
       this.#host.left(first + k);
     }
   }

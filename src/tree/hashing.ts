@@ -80,7 +80,7 @@ export class HashingPass {
   readonly #leaves: Words = new Words();
   /** Entries by level; a level's list is made when it is first needed. */
   readonly #pairs: (Words | undefined)[] = new Array(LEVELS).fill(undefined);
-  #stack: Int32Array = new Int32Array(1 << 10);
+  #stack: Uint32Array = new Uint32Array(1 << 10);
   #stackTop = 0;
   #extended: ReadonlyMap<number, number> = new Map();
   #keys: Uint8Array = new Uint8Array(0);
@@ -145,8 +145,8 @@ export class HashingPass {
     if (mayWait && this.#hashLater(pages)) return;
     this.takeBack();
     const { listAt } = this.#pool, { u32 } = this.#pages;
-    u32.set(pages, listAt >> 2);
-    u32.set(this.#frames, (listAt >> 2) + pages.length);
+    u32.set(pages, listAt >>> 2);
+    u32.set(this.#frames, (listAt >>> 2) + pages.length);
     this.#hashPages(listAt, pages.length);
   }
 
@@ -224,7 +224,7 @@ export class HashingPass {
     }
     if (!isLeft) return right;
     if (this.#stackTop + 3 > this.#stack.length) {
-      const longer = new Int32Array(2 * this.#stack.length);
+      const longer = new Uint32Array(2 * this.#stack.length);
       longer.set(this.#stack);
       this.#stack = longer;
     }
@@ -460,7 +460,7 @@ export class HashingPass {
     const most = Math.floor(listBytes / 4 / words), { u32 } = this.#pages;
     for (let done = 0; done < count; done += most) {
       const part = Math.min(most, count - done), from = done * words;
-      u32.set(list.subarray(from, from + part * words), listAt >> 2);
+      u32.set(list.subarray(from, from + part * words), listAt >>> 2);
       this.#hasher.hashBatch(op, listAt, part);
     }
   }

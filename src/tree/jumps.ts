@@ -20,8 +20,7 @@ export class Jumps {
   readonly #pool: PagePool;
   /** Bits of a key that choose a slot; there are at most as many as frames. */
   readonly bits: number;
-  /** Tells the offset of a page from the number of a node in it. */
-  readonly pageMask: number;
+  readonly #pageMask: number;
   readonly #shift: number;
   #slots: Uint32Array | undefined;
   #tree: TreeRoot | undefined;
@@ -32,7 +31,12 @@ export class Jumps {
     this.#pool = pool;
     this.bits = Math.min(BITS_MAX, 31 - Math.clz32(pool.frameCount));
     this.#shift = 24 - this.bits;
-    this.pageMask = -pool.pageBytes;
+    this.#pageMask = -pool.pageBytes;
+  }
+
+  /** Offset of the page that {@linkcode find} tells; the rest is the node's number. */
+  pageAt(at: number): number {
+    return (at & this.#pageMask) >>> 0;
   }
 
   /** Where to begin: offset of a page plus number of a node, or 0. */
@@ -42,7 +46,7 @@ export class Jumps {
     const slot = this.#slot(key), slots = this.#slots!;
     const at = slots[slot + 1];
     if (at === 0) return 0;
-    return this.#pool.refind(slots[slot], at & this.pageMask) ? at : 0;
+    return this.#pool.refind(slots[slot], this.pageAt(at)) ? at : 0;
   }
 
   /**

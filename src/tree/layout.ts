@@ -83,12 +83,12 @@ export function inlineBytesMax(pageBytes: number): number {
 
 /** Byte offset of the hash cell of node `n` of the page at `f`. */
 export function hashAt(f: number, n: number): number {
-  return f + PAGE_HEADER_BYTES + (n >> 2) * GROUP_BYTES + ((n & 3) << 5);
+  return f + PAGE_HEADER_BYTES + (n >>> 2) * GROUP_BYTES + ((n & 3) << 5);
 }
 
 /** Index into the u16 view of the meta of node `n` of the page at `f`. */
 export function metaAt(f: number, n: number): number {
-  return (f >> 1) + (METAS_AT >> 1) + (n >> 2) * (GROUP_BYTES >> 1) +
+  return (f >>> 1) + (METAS_AT >>> 1) + (n >>> 2) * (GROUP_BYTES >>> 1) +
     ((n & 3) << 2);
 }
 
@@ -99,5 +99,5 @@ export function align4(bytes: number): number {
 
 /** Bytes that `slots` nodes take, in whole groups. */
 export function groupBytes(slots: number): number {
-  return ((slots + 3) >> 2) * GROUP_BYTES;
+  return ((slots + 3) >>> 2) * GROUP_BYTES;
 }

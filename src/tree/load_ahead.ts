@@ -48,7 +48,7 @@ export class LoadAhead {
 
   /** Keys that may be loaded together: their pages must not push each other out. */
   get keysMax(): number {
-    return Math.max(1, this.#pool.frameCount >> 2);
+    return Math.max(1, this.#pool.frameCount >>> 2);
   }
 
   /**
@@ -85,7 +85,7 @@ export class LoadAhead {
       if (kind === JOIN) {
         n = u16[at + 1 + bitAt(key, 0, meta & DEPTH_MASK)];
       } else if (kind === CHILD) {
-        const i = pages.record(f, n) >> 2, page = u32[i];
+        const i = pages.record(f, n) >>> 2, page = u32[i];
         if (pool.peek(page) === 0) {
           return { page, low: u32[i + 1], high: u32[i + 2] };
         }

@@ -96,31 +96,31 @@ export class Pages {
   /** Makes the frame an empty page. */
   reset(f: number, page: number, birth: number): void {
     this.u8.fill(0, f, f + this.pageBytes);
-    this.u32[f + AT_PAGE >> 2] = page;
+    this.u32[f + AT_PAGE >>> 2] = page;
     this.setBirth(f, birth);
-    this.u16[f + AT_ROOT >> 1] = NONE;
-    this.u16[f + AT_FREE >> 1] = NONE;
-    this.u16[f + AT_HEAP >> 1] = this.pageBytes;
-    this.u16[f + AT_MAGIC >> 1] = PAGE_MAGIC;
+    this.u16[f + AT_ROOT >>> 1] = NONE;
+    this.u16[f + AT_FREE >>> 1] = NONE;
+    this.u16[f + AT_HEAP >>> 1] = this.pageBytes;
+    this.u16[f + AT_MAGIC >>> 1] = PAGE_MAGIC;
   }
 
   /** Number of the page in the frame. */
   pageOf(f: number): number {
-    return this.u32[f + AT_PAGE >> 2];
+    return this.u32[f + AT_PAGE >>> 2];
   }
 
   setPage(f: number, page: number): void {
-    this.u32[f + AT_PAGE >> 2] = page;
+    this.u32[f + AT_PAGE >>> 2] = page;
   }
 
   /** Id of the version that made the page. */
   birthOf(f: number): number {
-    const i = f + AT_BIRTH >> 2;
+    const i = f + AT_BIRTH >>> 2;
     return this.u32[i] + this.u32[i + 1] * 2 ** 32;
   }
 
   setBirth(f: number, birth: number): void {
-    const i = f + AT_BIRTH >> 2;
+    const i = f + AT_BIRTH >>> 2;
     this.u32[i] = birth >>> 0;
     this.u32[i + 1] = Math.floor(birth / 2 ** 32);
   }
@@ -131,9 +131,10 @@ export class Pages {
    */
   touchNodes(f: number): void {
     const { u16, u32 } = this;
-    const end = f + PAGE_HEADER_BYTES + groupBytes(u16[f + AT_SLOTS >> 1]) >> 2;
+    const end = f + PAGE_HEADER_BYTES + groupBytes(u16[f + AT_SLOTS >>> 1]) >>>
+      2;
     let sum = 0;
-    for (let i = f + METAS_AT >> 2; i < end; i += GROUP_BYTES >> 2) {
+    for (let i = f + METAS_AT >>> 2; i < end; i += GROUP_BYTES >>> 2) {
       sum ^= u32[i];
     }
     this.#touched = sum;
@@ -141,7 +142,7 @@ export class Pages {
 
   /** As {@linkcode touchNodes}, for the key and the value of a terminal. */
   touchRecord(f: number, n: number): void {
-    const { u32 } = this, i = this.record(f, n) >> 2;
+    const { u32 } = this, i = this.record(f, n) >>> 2;
     this.#touched = u32[i] ^ u32[i + 15];
   }
 
@@ -151,11 +152,11 @@ export class Pages {
   }
 
   root(f: number): number {
-    return this.u16[f + AT_ROOT >> 1];
+    return this.u16[f + AT_ROOT >>> 1];
   }
 
   setRoot(f: number, n: number): void {
-    this.u16[f + AT_ROOT >> 1] = n;
+    this.u16[f + AT_ROOT >>> 1] = n;
     if (n !== NONE) this.u16[metaAt(f, n) + 3] = NONE;
   }
 
@@ -173,17 +174,17 @@ export class Pages {
 
   /** Bytes that nodes and heap records of the page use. */
   weight(f: number): number {
-    return this.u16[f + AT_LIVE >> 1] * NODE_BYTES + this.heapLive(f);
+    return this.u16[f + AT_LIVE >>> 1] * NODE_BYTES + this.heapLive(f);
   }
 
   /** Live bytes of the heap. */
   heapLive(f: number): number {
-    return this.pageBytes - this.u16[f + AT_HEAP >> 1] -
-      this.u16[f + AT_GARBAGE >> 1];
+    return this.pageBytes - this.u16[f + AT_HEAP >>> 1] -
+      this.u16[f + AT_GARBAGE >>> 1];
   }
 
   liveNodes(f: number): number {
-    return this.u16[f + AT_LIVE >> 1];
+    return this.u16[f + AT_LIVE >>> 1];
   }
 
   /** Offset in memory of the heap record of a terminal or child entry. */
@@ -214,7 +215,7 @@ export class Pages {
   /** Length of a terminal's value, in bytes. */
   valueBytes(f: number, n: number): number {
     return this.isOverflow(f, n)
-      ? this.u32[this.valueAt(f, n) >> 2]
+      ? this.u32[this.valueAt(f, n) >>> 2]
       : this.u16[metaAt(f, n) + 2];
   }
 
@@ -230,12 +231,12 @@ export class Pages {
 
   /** Page number that a child entry refers to. */
   childPage(f: number, n: number): number {
-    return this.u32[this.record(f, n) >> 2];
+    return this.u32[this.record(f, n) >>> 2];
   }
 
   /** Points a child entry at a page whose checksum is not known yet. */
   setChildPage(f: number, n: number, page: number): void {
-    const i = this.record(f, n) >> 2;
+    const i = this.record(f, n) >>> 2;
     this.u32[i] = page;
     this.u32[i + 1] = 0;
     this.u32[i + 2] = 0;
@@ -244,9 +245,9 @@ export class Pages {
   /** Whether `nodes` more nodes and `heap` more bytes fit as the page lies. */
   fits(f: number, nodes: number, heap: number): boolean {
     const live = this.liveNodes(f);
-    const slots = Math.max(this.u16[f + AT_SLOTS >> 1], live + nodes);
+    const slots = Math.max(this.u16[f + AT_SLOTS >>> 1], live + nodes);
     return PAGE_HEADER_BYTES + groupBytes(slots) + heap <=
-      this.u16[f + AT_HEAP >> 1];
+      this.u16[f + AT_HEAP >>> 1];
   }
 
   /** Whether they would fit after {@linkcode keepOnly} of the root. */
@@ -257,28 +258,28 @@ export class Pages {
 
   /** Takes a node slot; the caller has checked {@linkcode fits}. */
   allocateNode(f: number): number {
-    const free = this.u16[f + AT_FREE >> 1];
-    this.u16[f + AT_LIVE >> 1]++;
+    const free = this.u16[f + AT_FREE >>> 1];
+    this.u16[f + AT_LIVE >>> 1]++;
     if (free !== NONE) {
-      this.u16[f + AT_FREE >> 1] = this.u16[metaAt(f, free) + 1];
+      this.u16[f + AT_FREE >>> 1] = this.u16[metaAt(f, free) + 1];
       return free;
     }
-    return this.u16[f + AT_SLOTS >> 1]++;
+    return this.u16[f + AT_SLOTS >>> 1]++;
   }
 
   /** Gives back a node slot and its heap record. */
   freeNode(f: number, n: number): void {
-    this.u16[f + AT_GARBAGE >> 1] += this.recordBytes(f, n);
+    this.u16[f + AT_GARBAGE >>> 1] += this.recordBytes(f, n);
     const i = metaAt(f, n);
     this.u16[i] = 0;
-    this.u16[i + 1] = this.u16[f + AT_FREE >> 1];
-    this.u16[f + AT_FREE >> 1] = n;
-    this.u16[f + AT_LIVE >> 1]--;
+    this.u16[i + 1] = this.u16[f + AT_FREE >>> 1];
+    this.u16[f + AT_FREE >>> 1] = n;
+    this.u16[f + AT_LIVE >>> 1]--;
   }
 
   /** Takes heap bytes; returns their offset from the start of the page. */
   allocateHeap(f: number, bytes: number): number {
-    return this.u16[f + AT_HEAP >> 1] -= bytes;
+    return this.u16[f + AT_HEAP >>> 1] -= bytes;
   }
 
   /** Writes a join. */
@@ -320,7 +321,7 @@ export class Pages {
    * in the hash cell until the hash is there, for kernels that hash without a table.
    */
   swizzle(f: number, n: number, frame: number): void {
-    if (this.swizzles) this.u32[hashAt(f, n) >> 2] = frame;
+    if (this.swizzles) this.u32[hashAt(f, n) >>> 2] = frame;
   }
 
   /** A node's hash is good again. */
@@ -341,7 +342,7 @@ export class Pages {
   /** Copies a 32-byte hash; both offsets are multiples of 4. */
   copyHash(from: number, to: number): void {
     const u32 = this.u32;
-    const a = from >> 2, b = to >> 2;
+    const a = from >>> 2, b = to >>> 2;
     for (let i = 0; i < 8; i++) u32[b + i] = u32[a + i];
   }
 
@@ -398,7 +399,7 @@ export class Pages {
 
   /** Whether a page leads to others. */
   leadsOn(f: number): boolean {
-    const { u16 } = this, slots = u16[f + AT_SLOTS >> 1];
+    const { u16 } = this, slots = u16[f + AT_SLOTS >>> 1];
     for (let n = 0; n < slots; n++) {
       if (u16[metaAt(f, n)] >> KIND_SHIFT === CHILD) return true;
     }
@@ -422,11 +423,12 @@ export class Pages {
    * @returns How many.
    */
   childRecords(f: number, out: Uint32Array): number {
-    const { u16 } = this, slots = u16[f + AT_SLOTS >> 1];
+    const { u16 } = this, slots = u16[f + AT_SLOTS >>> 1];
+    this.touchNodes(f);
     let count = 0;
     for (let n = 0; n < slots; n++) {
       const i = metaAt(f, n);
-      if (u16[i] >> KIND_SHIFT === CHILD) out[count++] = f + u16[i + 1] >> 2;
+      if (u16[i] >> KIND_SHIFT === CHILD) out[count++] = f + u16[i + 1] >>> 2;
     }
     return count;
   }
@@ -446,12 +448,12 @@ export class Pages {
       this.freeNode(f, at);
     }
     // The entry's record takes the place of one that is not needed any more.
-    u16[f + AT_GARBAGE >> 1] -= CHILD_RECORD_BYTES;
+    u16[f + AT_GARBAGE >>> 1] -= CHILD_RECORD_BYTES;
     u16[i] = CHILD << KIND_SHIFT | END | u16[i] & (DIRTY | EXTEND);
     u16[i + 1] = record;
     u16[i + 2] = rootDepth;
-    u32.fill(0, f + record >> 2, (f + record >> 2) + 3);
-    u32[f + record >> 2] = page;
+    u32.fill(0, f + record >>> 2, (f + record >>> 2) + 3);
+    u32[f + record >>> 2] = page;
   }
 
   /** Nodes of the subtree below and including `n`. */
@@ -516,9 +518,9 @@ export class Pages {
     if (bytes > 0) {
       const heap = this.allocateHeap(g, bytes), u32 = this.u32;
       // Records are whole words, and mostly short.
-      const end = g + heap + bytes >> 2;
-      let from = f + u16[i + 1] >> 2;
-      for (let word = g + heap >> 2; word < end;) u32[word++] = u32[from++];
+      const end = g + heap + bytes >>> 2;
+      let from = f + u16[i + 1] >>> 2;
+      for (let word = g + heap >>> 2; word < end;) u32[word++] = u32[from++];
       u16[j + 1] = heap;
     }
     if ((u16[i] & EXTEND) !== 0) onMove?.(hashAt(f, n), hashAt(g, to));
@@ -549,10 +551,10 @@ export class Pages {
   isSound(f: number, page: number, keyBytesMax: number): boolean {
     if (this.checkPage !== undefined) return this.checkPage(f, page);
     const u16 = this.u16, depths = 8 * keyBytesMax;
-    const slots = u16[f + AT_SLOTS >> 1], heap = u16[f + AT_HEAP >> 1];
+    const slots = u16[f + AT_SLOTS >>> 1], heap = u16[f + AT_HEAP >>> 1];
     const live = this.liveNodes(f);
     if (
-      this.pageOf(f) !== page || u16[f + AT_MAGIC >> 1] !== PAGE_MAGIC ||
+      this.pageOf(f) !== page || u16[f + AT_MAGIC >>> 1] !== PAGE_MAGIC ||
       heap > this.pageBytes || (heap & 3) !== 0 || live > slots || live === 0 ||
       PAGE_HEADER_BYTES + groupBytes(slots) > heap ||
       !this.#isSoundFreeList(f, slots, slots - live)
@@ -592,7 +594,7 @@ export class Pages {
 
   /** Whether exactly `count` slots are on the free list, each once. */
   #isSoundFreeList(f: number, slots: number, count: number): boolean {
-    let n = this.u16[f + AT_FREE >> 1];
+    let n = this.u16[f + AT_FREE >>> 1];
     for (let i = 0; i < count; i++) {
       if (n >= slots || this.kind(f, n) !== FREE) return false;
       n = this.u16[metaAt(f, n) + 1];
@@ -605,7 +607,7 @@ export class Pages {
    */
   #soundRecord(f: number, i: number, heap: number, above: number): number {
     const { u16, u32, rule } = this, end = this.pageBytes;
-    const at = u16[i + 1], j = f + at >> 2;
+    const at = u16[i + 1], j = f + at >>> 2;
     if (at < heap || (at & 3) !== 0 || at >= end) return -1;
     if (u16[i] >> KIND_SHIFT === CHILD) {
       const sound = at + CHILD_RECORD_BYTES <= end && u16[i + 2] > above &&
@@ -619,13 +621,14 @@ export class Pages {
     const size = key +
       (isOverflow ? OVERFLOW_RECORD_BYTES : align4(u16[i + 2]));
     if (at + size > end) return -1;
-    const length = isOverflow ? u32[j + (key >> 2)] : u16[i + 2];
+    const length = isOverflow ? u32[j + (key >>> 2)] : u16[i + 2];
     if (rule.valueBytes !== undefined) {
       return length === rule.valueBytes && !isOverflow ? size : -1;
     }
     // What is longer could not be cut, and belongs to an extent.
     if (!isOverflow) return size <= inlineBytesMax(end) ? size : -1;
-    const isExtent = length <= VALUE_BYTES_MAX && u32[j + (key >> 2) + 1] !== 0;
+    const isExtent = length <= VALUE_BYTES_MAX &&
+      u32[j + (key >>> 2) + 1] !== 0;
     return isExtent ? size : -1;
   }
 }

@@ -55,9 +55,9 @@ export class EditPath {
   readonly #pages: Pages;
   readonly #host: EditHost;
   /** Offset of each level's page. */
-  frames: Int32Array = new Int32Array(64);
+  frames: Uint32Array = new Uint32Array(64);
   /** In the page above each level, the entry that leads to it. */
-  entries: Int32Array = new Int32Array(64);
+  entries: Uint32Array = new Uint32Array(64);
   /** Deepest level. */
   top = 0;
   #writable = 0;
@@ -74,12 +74,12 @@ export class EditPath {
   start(root: TreeRoot, birth: number): void {
     const pages = this.#pages, f = this.#pool.anchorAt;
     pages.u8.fill(0, f, f + ANCHOR_BYTES);
-    pages.u16[f + AT_HEAP >> 1] = ANCHOR_BYTES;
-    pages.u16[f + AT_SLOTS >> 1] = 1;
-    pages.u16[f + AT_LIVE >> 1] = 1;
+    pages.u16[f + AT_HEAP >>> 1] = ANCHOR_BYTES;
+    pages.u16[f + AT_SLOTS >>> 1] = 1;
+    pages.u16[f + AT_LIVE >>> 1] = 1;
     pages.makeChild(f, ANCHOR_ENTRY, root.page, root.depth, NONE);
     pages.setRoot(f, ANCHOR_ENTRY);
-    const i = pages.record(f, ANCHOR_ENTRY) >> 2;
+    const i = pages.record(f, ANCHOR_ENTRY) >>> 2;
     [pages.u32[i + 1], pages.u32[i + 2]] = root.sum;
     pages.u8.set(root.hash, hashAt(f, ANCHOR_ENTRY));
     this.#birth = birth;
@@ -91,7 +91,7 @@ export class EditPath {
   root(): TreeRoot {
     const pages = this.#pages, f = this.#pool.anchorAt;
     const cell = hashAt(f, ANCHOR_ENTRY);
-    const i = pages.record(f, ANCHOR_ENTRY) >> 2;
+    const i = pages.record(f, ANCHOR_ENTRY) >>> 2;
     return {
       page: pages.childPage(f, ANCHOR_ENTRY),
       depth: pages.u16[metaAt(f, ANCHOR_ENTRY) + 2],
@@ -233,8 +233,8 @@ export class EditPath {
   }
 }
 
-function doubled(list: Int32Array): Int32Array {
-  const longer = new Int32Array(2 * list.length);
+function doubled(list: Uint32Array): Uint32Array {
+  const longer = new Uint32Array(2 * list.length);
   longer.set(list);
   return longer;
 }

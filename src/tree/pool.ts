@@ -56,6 +56,8 @@ export interface PoolOptions {
   readonly cacheBytes: number;
   /** Frames at least; enough for the longest path if not given. */
   readonly framesMin?: number;
+  /** Where the first frame lies at least. */
+  readonly framesFrom?: number;
   readonly rule: KeyRule;
   /** Bytes that the hasher wants for itself. */
   readonly reservedBytes: number;
@@ -124,10 +126,10 @@ export class PagePool {
     this.listAt = this.reservedAt + (options.reservedBytes + 63 & ~63);
     this.stagingAt = this.listAt + this.listBytes;
     this.runsAt = this.stagingAt + (options.stagingBytes + 63 & ~63);
-    const framesAt = this.runsAt + runBytes(pageBytes) + pageBytes - 1 &
-      -pageBytes;
-    this.scratchAt = framesAt;
-    this.framesAt = framesAt + pageBytes;
+    const regionsEnd = this.runsAt + runBytes(pageBytes);
+    this.scratchAt = pageBytes *
+      Math.ceil(Math.max(regionsEnd, options.framesFrom ?? 0) / pageBytes);
+    this.framesAt = this.scratchAt + pageBytes;
     // Behind the last frame lies what reading a key past its end may touch.
     const bytes = this.framesAt + this.frameCount * pageBytes + SPARE_BYTES;
     const wasmPages = Math.ceil(bytes / WASM_PAGE_BYTES);
@@ -235,7 +237,7 @@ export class PagePool {
    */
   child(f: number, n: number): number {
     const { pages } = this, { u16, u32 } = pages;
-    const i = pages.record(f, n) >> 2;
+    const i = pages.record(f, n) >>> 2;
     // Loading the child may take the frame of a page that is not pinned.
     const wanted = u16[metaAt(f, n) + 2];
     this.setInner(f);
@@ -262,7 +264,7 @@ export class PagePool {
    */
   childToEdit(f: number, n: number, birth: number): number {
     const { pages } = this, { u16, u32 } = pages;
-    const i = pages.record(f, n) >> 2;
+    const i = pages.record(f, n) >>> 2;
     const wanted = u16[metaAt(f, n) + 2];
     this.setInner(f);
     const frame = this.#frames.find(u32[i]);
@@ -282,7 +284,7 @@ export class PagePool {
 
   /** The page below an entry, if it is in the pool, else 0; see {@linkcode isInner}. */
   childInPool(f: number, n: number): number {
-    const { u32 } = this.pages, i = this.pages.record(f, n) >> 2;
+    const { u32 } = this.pages, i = this.pages.record(f, n) >>> 2;
     const frame = this.#frames.find(u32[i]);
     if (frame < 0) return 0;
     if (this.#frames.isInner(frame)) return this.#frames.offset(frame);
@@ -397,7 +399,7 @@ export class PagePool {
     if (loaded !== 0) this.#frames.unname(loaded);
     this.#frames.name(frame, page);
     this.#frames.setUnwritten(frame);
-    this.pages.u32[f >> 2] = page;
+    this.pages.u32[f >>> 2] = page;
     this.pages.setBirth(f, birth);
     this.pin(f);
   }

@@ -47,7 +47,7 @@ export class RunWriter {
     this.#pages = pages;
     this.#io = io;
     this.#list = at;
-    this.rootReference = at + COPIES_BYTES >> 2;
+    this.rootReference = at + COPIES_BYTES >>> 2;
     this.#at = at + COPIES_BYTES + REFERENCE_BYTES;
     this.#perCall = pagesMax(pages.pageBytes);
   }
@@ -69,7 +69,7 @@ export class RunWriter {
    */
   pushUnsealed(page: number, f: number, reference: number): void {
     const to = this.#place(page), { u32 } = this.#pages;
-    const i = (this.#list >> 2) + COPY_WORDS * this.#copies;
+    const i = (this.#list >>> 2) + COPY_WORDS * this.#copies;
     u32[i] = f;
     u32[i + 1] = to;
     this.#io.seedOf(page, u32, i + 2);
@@ -84,7 +84,7 @@ export class RunWriter {
     if (count === 0) return;
     this.#io.copySummed(this.#list, count);
     for (let k = 0; k < count; k++) {
-      const i = (this.#list >> 2) + COPY_WORDS * k + 2;
+      const i = (this.#list >>> 2) + COPY_WORDS * k + 2;
       const reference = this.#references[k];
       u32[reference + 1] = u32[i];
       u32[reference + 2] = u32[i + 1];

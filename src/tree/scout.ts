@@ -65,7 +65,7 @@ export class Scout {
         n = u16[i + 1 + bitAt(keys, at, u16[i] & DEPTH_MASK)];
         i = metaAt(f, n);
       }
-      page = u16[i] >> KIND_SHIFT === CHILD ? u32[pages.record(f, n) >> 2] : 0;
+      page = u16[i] >> KIND_SHIFT === CHILD ? u32[pages.record(f, n) >>> 2] : 0;
     }
     return 0;
   }

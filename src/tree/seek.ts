@@ -62,7 +62,7 @@ export class PathSeeker {
     this.#pool = pool;
     this.#pages = pool.pages;
     this.#path = path;
-    this.#fixedWords = pool.pages.rule.fixedBytes + 3 >> 2;
+    this.#fixedWords = pool.pages.rule.fixedBytes + 3 >>> 2;
   }
 
   /** Starts a part of an edit; see `TreeEdit`. */
@@ -92,9 +92,9 @@ export class PathSeeker {
     const depth = this.#fixedWords > 0
       ? partWords(
         this.#keyWords,
-        at >> 2,
+        at >>> 2,
         pages.u32,
-        other >> 2,
+        other >>> 2,
         this.#fixedWords,
       )
       : partAt(this.#keys, at, length, pages.u8, other, pages.keyBytes(f, n));
@@ -210,7 +210,7 @@ export class PathSeeker {
     if (this.#lastAt < 0) return 0;
     const keys = this.#keys, words = this.#keyWords, last = this.#lastAt;
     let shared = this.#fixedWords > 0
-      ? partWords(words, at >> 2, words, last >> 2, this.#fixedWords)
+      ? partWords(words, at >>> 2, words, last >>> 2, this.#fixedWords)
       : partAt(keys, at, length, keys, last, this.#lastBytes);
     if (shared < 0) shared = shared === SAME ? DEPTH_NONE : 0;
     const parted = shared;

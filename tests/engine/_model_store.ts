@@ -37,6 +37,7 @@ import {
   contents,
   contentsOf,
   FEW_FRAMES,
+  HIGH_FRAMES,
   pageBytesMin,
   realName,
   SCHEMES,
@@ -53,6 +54,8 @@ export interface Setup {
   readonly isSimulated: boolean;
   /** Whether the backend reads and writes beside its caller. */
   readonly isHelped: boolean;
+  /** Whether pages lie where those of a large cache do. */
+  readonly isHigh: boolean;
   readonly pageBytes: number;
   readonly segmentBytes: number;
   readonly history: number;
@@ -84,6 +87,7 @@ export function drawSetup(draw: Random): Setup {
       : draw.pick([6, 25, 60]),
     isSimulated: draw.chance(0.5),
     isHelped: draw.chance(0.3),
+    isHigh: draw.chance(0.1),
     pageBytes: most << draw.pick([0, 0, 1, 3]),
     segmentBytes: draw.pick([1024, 4096, 65536]),
     history: draw.pick([0, 1, 3, 8, 128]),
@@ -143,7 +147,7 @@ export class ModelStore {
         ? "relaxed"
         : { everyCommits: setup.everyCommits },
       checkpoint: { commits: setup.checkpointCommits },
-      ...FEW_FRAMES,
+      ...(setup.isHigh ? HIGH_FRAMES : FEW_FRAMES),
     };
   }
 

@@ -83,11 +83,11 @@ export function reportPages({ storage }: Inside): PageReport {
     }
     const entries = report.entries;
     let isInner = false;
-    for (let n = 0; n < pages.u16[f + 14 >> 1]; n++) {
+    for (let n = 0; n < pages.u16[f + 14 >>> 1]; n++) {
       const kind = pages.kind(f, n);
       if (kind === CHILD) {
         isInner = true;
-        const i = pages.record(f, n) >> 2;
+        const i = pages.record(f, n) >>> 2;
         const [child, low, high] = pages.u32.subarray(i, i + 3);
         stack.push([child, low, high, depth + 1]);
       } else if (kind === TERMINAL) {

@@ -58,6 +58,11 @@ export function realName(family: Scheme["family"]): string {
 /** An option of `open` for a cache that small stores outgrow. */
 export const FEW_FRAMES: object = { [FAULTS]: new Set(["few-frames"]) };
 
+/** The same, its pages where those of a cache above 2 GiB lie, a part of them below. */
+export const HIGH_FRAMES: object = {
+  [FAULTS]: new Set(["few-frames", "high-frames"]),
+};
+
 /** A store in memory with a small cache. */
 export function openSmall(options: OpenOptions = {}): Promise<Stemma> {
   return open(memoryBackend(), { cacheBytes: 1 << 20, ...options });

@@ -21,7 +21,7 @@ function framesOf({ storage }: Inside): number[] {
     frames.push(f);
     for (const n of nodesOf(pool, f)) {
       if (pages.kind(f, n) !== CHILD) continue;
-      const i = pages.record(f, n) >> 2;
+      const i = pages.record(f, n) >>> 2;
       stack.push([pages.u32[i], pages.u32[i + 1], pages.u32[i + 2]]);
     }
   }

@@ -7,11 +7,24 @@ import { random } from "../_amount.ts";
 import { PAGES_MAX, Space } from "../../src/store/space.ts";
 
 Deno.test("open() refuses a cache that the pool cannot address", async () => {
-  for (const cacheBytes of [2 ** 31, 2 ** 32, Infinity, -1, NaN]) {
+  for (const cacheBytes of [3 * 2 ** 30 + 1, 2 ** 32, Infinity, -1, NaN]) {
     await assertRejects(
       () => open(memoryBackend(), { cacheBytes }),
       RangeError,
     );
+  }
+});
+
+Deno.test("open() takes the largest cache", async () => {
+  for (const hasher of ["wasm", "js"] as const) {
+    const cacheBytes = 3 * 2 ** 30, key = new Uint8Array(32);
+    await using db = await open(memoryBackend(), { cacheBytes, hasher });
+    using session = db.begin();
+    session.set(key, key);
+    await session.prepare().commit();
+    await db.checkpoint();
+    assertEquals(db.get(key), key);
+    assertEquals(db.metrics().cacheBytesMax, cacheBytes);
   }
 });
 

@@ -15,12 +15,16 @@
 // the root page; the tree's own pages are levels 1 and up.
 //
 // Fill: an overfull page is cut at its root join. A half that is at least
-// `minFill` (5/16 of a page) becomes a page, a smaller one moves up into the
-// parent page; a page that falls below it is dissolved into its parent. What has
-// moved up and grown that large becomes a page of its own when the page that it is
-// in overflows. So every page of 4 KiB or more, but the root's, stays at least that
-// full, for any keys, and terminals are at the ends of paths, where they cost
-// least; in smaller pages the groups of four nodes take a share of it.
+// `minFill` (a quarter of a page) becomes a page, a smaller one moves up into the
+// parent page; a page that falls below it is dissolved into its parent. So every
+// page of 4 KiB or more, but the root's, stays at least that full, for any keys; in
+// smaller pages the groups of four nodes take a share of it.
+//
+// Height: what has moved up, or was put where keys in order go, is less high than
+// what it stands beside: terminals beside entries, entries for ends of paths beside
+// entries for pages that lead on. It grows there, and before a page is cut, what has
+// grown large enough becomes a page of its own. So all paths are about as long, and
+// terminals are at their ends, where they cost least.
 
 import type { Scheme } from "@stemma/verify";
 import { KeyPrefixError } from "../errors.ts";
@@ -91,7 +95,7 @@ export class TreeEdit {
     this.#family = scheme.family;
     this.#host = host;
     this.#fixedWords = pool.pages.rule.fixedBytes + 3 >>> 2;
-    this.#minFill = Math.floor((pool.pageBytes - PAGE_HEADER_BYTES) * 5 / 16);
+    this.#minFill = Math.floor((pool.pageBytes - PAGE_HEADER_BYTES) / 4);
     this.#path = new EditPath(pool, host);
     this.seeker = new PathSeeker(pool, this.#path);
   }
@@ -531,7 +535,7 @@ export class TreeEdit {
     const n = pages.allocateNode(f);
     const i = metaAt(anchor, ANCHOR_ENTRY);
     pages.makeChild(f, n, pages.pageOf(below), pages.u16[i + 2], NONE);
-    pages.markEnd(f, n, below);
+    pages.setHeight(f, n, below);
     pages.setRoot(f, n);
     pages.copyHash(hashAt(anchor, ANCHOR_ENTRY), hashAt(f, n));
     pages.u16[metaAt(f, n)] |= pages.u16[i] & DIRTY;
@@ -539,7 +543,7 @@ export class TreeEdit {
     this.#path.insertRoot(f, n);
   }
 
-  /** Makes a level's page smaller: takes an end out of it, or cuts it at its root join. */
+  /** Makes a level's page smaller: takes a part out of it, or cuts it at its root join. */
   #split(level: number): void {
     const pages = this.#pages;
     if (this.#pushDown(level)) return;
@@ -563,13 +567,13 @@ export class TreeEdit {
   }
 
   /**
-   * Makes a page of the heaviest part of a level's page that leads to no other one, if
-   * that is a page which leads to some; returns whether it did. Or else what moves up
-   * from below would grow there, and a path lead through many pages.
+   * Makes a page of the part of a level's page that is least high, if that is less than
+   * the page itself; returns whether it did. Or else what moves up from below would grow
+   * there, and some paths lead through many pages.
    */
   #pushDown(level: number): boolean {
     const pages = this.#pages, u16 = pages.u16, f = this.#path.frames[level];
-    const n = pages.heaviestEnd(f, this.#minFill);
+    const n = pages.lowestPart(f, this.#minFill);
     if (n === NONE) return false;
     const page = this.#path.newPage(), i = metaAt(f, n);
     const extend = u16[i] & EXTEND;
@@ -579,6 +583,8 @@ export class TreeEdit {
     pages.setRoot(page, pages.copySubtree(f, n, page, this.#mover));
     u16[i] |= extend;
     pages.becomeChild(f, n, pages.pageOf(page), depth);
+    pages.setHeight(f, n, page);
+    if (pages.leadsOn(page)) this.pool.setInner(page);
     if ((u16[i] & DIRTY) !== 0) pages.swizzle(f, n, page);
     this.pool.setInner(f);
     return true;
@@ -612,6 +618,7 @@ export class TreeEdit {
     u16[metaAt(g, entry)] &= ~DIRTY;
     this.#leadTo(f, heavy, g, entry, f);
     this.#keepOnly(f, heavy);
+    pages.setHeight(g, entry, f);
   }
 
   /** Makes a page of the subtree at `n`; returns its new entry in `g`. */
@@ -623,7 +630,7 @@ export class TreeEdit {
     pages.makeChild(g, entry, pages.pageOf(page), DEPTH_NONE, NONE);
     this.#leadTo(f, n, g, entry, page);
     pages.setRoot(page, pages.copySubtree(f, n, page, this.#mover));
-    pages.markEnd(g, entry, page);
+    pages.setHeight(g, entry, page);
     return entry;
   }
 

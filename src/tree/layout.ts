@@ -34,7 +34,12 @@ export const DIRTY = 1 << 13;
 export const EXTEND = 1 << 12;
 /** The terminal's value lies in an overflow extent. */
 export const OVERFLOW = 1 << 11;
-/** The page that the child entry refers to leads to no other; without it, it may. */
+/**
+ * Height of the page that a child entry refers to: pages on a way down, that one too, at
+ * most. 15 stands for all that is higher, 0 says nothing.
+ */
+export const HEIGHT_MASK = 15;
+/** Height of a page that leads to no other one. */
 export const END = 1;
 /** Bit depth of a join, 0 to 2047. */
 export const DEPTH_MASK = (1 << 11) - 1;

@@ -21,12 +21,12 @@ import {
   CHILD_RECORD_BYTES,
   DEPTH_MASK,
   DIRTY,
-  END,
   EXTEND,
   FREE,
   GROUP_BYTES,
   groupBytes,
   hashAt,
+  HEIGHT_MASK,
   inlineBytesMax,
   JOIN,
   KIND_SHIFT,
@@ -57,9 +57,10 @@ export class Pages {
   readonly keyShift: number;
   readonly #scratch: number;
   readonly #stack: Int32Array;
-  /** Nodes from the root down, and what each weighs with all below it. */
+  /** Nodes from the root down, what each weighs with all below it, and their heights. */
   readonly #order: Uint16Array;
   readonly #weights: Int32Array;
+  readonly #heights: Uint8Array;
   /** Whether there are such kernels; see {@linkcode swizzle}. */
   swizzles = false;
   /** What copies parts of pages that nobody keeps data for, if there is such a thing. */
@@ -91,6 +92,7 @@ export class Pages {
     this.#stack = new Int32Array(3 * nodes);
     this.#order = new Uint16Array(nodes);
     this.#weights = new Int32Array(nodes);
+    this.#heights = new Uint8Array(nodes);
   }
 
   /** Makes the frame an empty page. */
@@ -364,37 +366,52 @@ export class Pages {
   }
 
   /**
-   * The heaviest part of a page that leads to no other page, in a page that does: a
-   * join below the root, of at least `min` bytes with all below it, that leaves at
-   * least as much; or NONE.
+   * The part of a page that is least high, and less than the page: a join below the
+   * root, of at least `min` bytes with all below it, that leaves at least as much. The
+   * heaviest of equally high ones; NONE if there is none.
    */
-  heaviestEnd(f: number, min: number): number {
+  lowestPart(f: number, min: number): number {
     const u16 = this.u16, order = this.#order, weights = this.#weights;
-    const root = this.root(f), max = this.weight(f) - min;
-    let count = 0, best = NONE, most = 0, leads = false;
-    order[count++] = root;
+    const heights = this.#heights, count = this.#weigh(f);
+    const max = this.weight(f) - min;
+    let best = NONE, height = heights[this.root(f)] - 1, most = 0;
+    for (let k = 1; k < count; k++) {
+      const n = order[k], weight = weights[n];
+      if (u16[metaAt(f, n)] >> KIND_SHIFT !== JOIN) continue;
+      if (weight < min || weight > max || heights[n] > height) continue;
+      if (heights[n] === height && weight <= most) continue;
+      best = n;
+      height = heights[n];
+      most = weight;
+    }
+    return best;
+  }
+
+  /** Lists a page's nodes, parents first, with weights and heights; returns how many. */
+  #weigh(f: number): number {
+    const u16 = this.u16, order = this.#order;
+    const weights = this.#weights, heights = this.#heights;
+    let count = 0;
+    order[count++] = this.root(f);
     for (let k = 0; k < count; k++) {
-      const i = metaAt(f, order[k]), kind = u16[i] >> KIND_SHIFT;
-      if (kind === CHILD) leads = true;
-      if (kind !== JOIN) continue;
+      const i = metaAt(f, order[k]);
+      if (u16[i] >> KIND_SHIFT !== JOIN) continue;
       order[count++] = u16[i + 1];
       order[count++] = u16[i + 2];
     }
-    if (!leads) return NONE;
-    // A page below counts as more than there is room for.
-    while (count > 0) {
-      const n = order[--count], i = metaAt(f, n), kind = u16[i] >> KIND_SHIFT;
-      let weight = NODE_BYTES + this.recordBytes(f, n);
-      if (kind === CHILD) weight = this.pageBytes;
-      if (kind === JOIN) weight += weights[u16[i + 1]] + weights[u16[i + 2]];
-      weights[n] = weight;
-      const isEnd = kind === JOIN && weight >= min && weight <= max;
-      if (isEnd && weight > most && n !== root) {
-        best = n;
-        most = weight;
+    for (let k = count - 1; k >= 0; k--) {
+      const n = order[k], i = metaAt(f, n), kind = u16[i] >> KIND_SHIFT;
+      let weight = NODE_BYTES + this.recordBytes(f, n), height = 0;
+      if (kind === CHILD) height = u16[i] & HEIGHT_MASK || HEIGHT_MASK;
+      if (kind === JOIN) {
+        const left = u16[i + 1], right = u16[i + 2];
+        weight += weights[left] + weights[right];
+        height = Math.max(heights[left], heights[right]);
       }
+      weights[n] = weight;
+      heights[n] = height;
     }
-    return best;
+    return count;
   }
 
   /** Whether a page leads to others. */
@@ -406,9 +423,23 @@ export class Pages {
     return false;
   }
 
-  /** Says of the page at `g`, which an entry refers to, whether it is an end of paths. */
-  markEnd(f: number, n: number, g: number): void {
-    if (!this.leadsOn(g)) this.u16[metaAt(f, n)] |= END;
+  /** Says in an entry how high the page at `g` is, to which it leads. */
+  setHeight(f: number, n: number, g: number): void {
+    const i = metaAt(f, n);
+    this.u16[i] = this.u16[i] & ~HEIGHT_MASK | this.#height(g);
+  }
+
+  /** Height of a page, as far as its entries tell. */
+  #height(f: number): number {
+    const { u16 } = this, slots = u16[f + AT_SLOTS >>> 1];
+    let height = 0;
+    for (let n = 0; n < slots; n++) {
+      const meta = u16[metaAt(f, n)];
+      if (meta >> KIND_SHIFT !== CHILD) continue;
+      if ((meta & HEIGHT_MASK) === 0) return 0;
+      height = Math.max(height, meta & HEIGHT_MASK);
+    }
+    return Math.min(height + 1, HEIGHT_MASK);
   }
 
   /** Nodes that a page has room for. */
@@ -433,7 +464,7 @@ export class Pages {
     return count;
   }
 
-  /** Makes a join an entry for the end of paths that all below it have been copied to. */
+  /** Makes a join an entry for the page that all below it have been copied to. */
   becomeChild(f: number, n: number, page: number, rootDepth: number): void {
     const stack = this.#stack, { u16, u32 } = this, i = metaAt(f, n);
     let top = 0, record = 0;
@@ -449,7 +480,7 @@ export class Pages {
     }
     // The entry's record takes the place of one that is not needed any more.
     u16[f + AT_GARBAGE >>> 1] -= CHILD_RECORD_BYTES;
-    u16[i] = CHILD << KIND_SHIFT | END | u16[i] & (DIRTY | EXTEND);
+    u16[i] = CHILD << KIND_SHIFT | u16[i] & (DIRTY | EXTEND);
     u16[i + 1] = record;
     u16[i + 2] = rootDepth;
     u32.fill(0, f + record >>> 2, (f + record >>> 2) + 3);

@@ -11,6 +11,7 @@ import {
   DIRTY,
   END,
   EXTEND,
+  HEIGHT_MASK,
   JOIN,
   KIND_SHIFT,
   metaAt,
@@ -155,7 +156,7 @@ export class PathSeeker {
       }
       if (kind !== CHILD) return undefined;
       const frame = this.#pool.childInPool(f, n), isLoaded = frame === 0;
-      if (isLoaded && mayWait && (meta & END) !== 0) {
+      if (isLoaded && mayWait && (meta & HEIGHT_MASK) === END) {
         return this.#takeEnd(level, n, 0, false);
       }
       const child = isLoaded ? this.#pool.childLoaded(f, n) : frame;

@@ -161,11 +161,11 @@ export class Reader {
     return found;
   }
 
-  /** Reads a page and all below it; whether it leads to any. */
-  #page(number: number, sum: bigint, depth: number, found: Pair[]): boolean {
+  /** Reads a page and all below it; returns its height. */
+  #page(number: number, sum: bigint, depth: number, found: Pair[]): number {
     const page = this.#extent(number, this.pageBytes, sum);
     assertEquals([page.u32(0), page.u16(24)], [number, 0x5074]);
-    let live = 0, leadsOn = false;
+    let live = 0, height = 1;
     const visit = (n: number, above: number): number => {
       const meta = 160 + 160 * (n >> 2) + 8 * (n & 3);
       const word = page.u16(meta), kind = word >> 14;
@@ -182,10 +182,10 @@ export class Reader {
       if (kind === 3) {
         const below = page.u16(meta + 4);
         const at = page.u32(record), checksum = page.sum(record + 4);
-        const isInner = this.#page(at, checksum, below, found);
-        assertEquals(word & 0x3ffe, 0);
-        assert((word & 1) === 0 || !isInner);
-        leadsOn = true;
+        const heightBelow = this.#page(at, checksum, below, found);
+        assertEquals(word & 0x3ff0, 0);
+        assert((word & 15) === 0 || (word & 15) >= Math.min(15, heightBelow));
+        height = Math.max(height, heightBelow + 1);
         return below;
       }
       assertEquals(kind, 2);
@@ -201,7 +201,7 @@ export class Reader {
       free = page.u16(meta + 2);
     }
     assertEquals(free, 65535);
-    return leadsOn;
+    return height;
   }
 
   #terminal(page: Cursor, meta: number, record: number): Pair {

@@ -16,9 +16,10 @@
 //
 // Fill: an overfull page is cut at its root join. A half that is at least
 // `minFill` (a quarter of a page) becomes a page, a smaller one moves up into the
-// parent page; a page that falls below it is dissolved into its parent. So every
-// page of 4 KiB or more, but the root's, stays at least that full, for any keys; in
-// smaller pages the groups of four nodes take a share of it.
+// parent page; a page that falls below it is dissolved into its parent, unless it is
+// an end of paths and another one beside it can be merged with it. So every page of
+// 4 KiB or more, but the root's, stays at least that full, for any keys; in smaller
+// pages the groups of four nodes take a share of it.
 //
 // Height: what has moved up, or was put where keys in order go, is less high than
 // what it stands beside: terminals beside entries, entries for ends of paths beside
@@ -78,6 +79,7 @@ export class TreeEdit {
   readonly #pages: Pages;
   readonly #family: Scheme["family"];
   readonly #minFill: number;
+  readonly #mergeFill: number;
   readonly #host: EditHost;
   /** Where nodes flagged EXTEND stood: home cell → depth + 4096 * key offset. */
   readonly extended: Map<number, number> = new Map();
@@ -95,7 +97,9 @@ export class TreeEdit {
     this.#family = scheme.family;
     this.#host = host;
     this.#fixedWords = pool.pages.rule.fixedBytes + 3 >>> 2;
-    this.#minFill = Math.floor((pool.pageBytes - PAGE_HEADER_BYTES) / 4);
+    const room = pool.pageBytes - PAGE_HEADER_BYTES;
+    this.#minFill = Math.floor(room / 4);
+    this.#mergeFill = Math.floor(room * 3 / 8);
     this.#path = new EditPath(pool, host);
     this.seeker = new PathSeeker(pool, this.#path);
   }
@@ -313,14 +317,9 @@ export class TreeEdit {
 
   /** A page's root gets a join above it: its hash moves to its own cell. */
   #takeHome(level: number, n: number, newRootDepth: number): void {
-    const pages = this.#pages;
     const f = this.#path.frames[level], above = this.#path.frames[level - 1];
     const entry = this.#path.entries[level];
-    pages.copyHash(hashAt(above, entry), hashAt(f, n));
-    const i = metaAt(above, entry), u16 = pages.u16;
-    const flags = u16[i] & (DIRTY | EXTEND);
-    u16[metaAt(f, n)] |= flags;
-    if ((flags & EXTEND) !== 0) this.#moveExtended(above, entry, f, n);
+    this.#comeHome(above, entry, f, n);
     this.#path.setEntryDepth(level - 1, entry, newRootDepth);
   }
 
@@ -447,9 +446,10 @@ export class TreeEdit {
     this.extended.set(hashAt(f, n), depth + 4096 * keyAt);
   }
 
-  /** Dissolves the pages on the key's path that have become too empty. */
+  /** Merges or dissolves the pages on the key's path that have become too empty. */
   #rebalance(at: number, length: number): void {
     const pages = this.#pages;
+    this.#merge(this.#path.top);
     for (;;) {
       let level = this.#path.top, moved = false;
       while (level > 1 && !moved) {
@@ -467,21 +467,70 @@ export class TreeEdit {
     if (this.#path.top >= 1) this.#collapseRoot();
   }
 
+  /**
+   * Moves into a level's page, an end of paths, what is in the end on the other side of
+   * the join above it, if one has little and both together leave room to grow.
+   */
+  #merge(level: number): void {
+    const pages = this.#pages, { u16 } = pages, path = this.#path;
+    if (level < 2) return;
+    const f = path.frames[level], g = path.frames[level - 1];
+    const entry = path.entries[level], join = pages.parent(g, entry);
+    if (pages.weight(f) >= this.#mergeFill || join === NONE) return;
+    // No entry may become the root of the page above.
+    if (pages.parent(g, join) === NONE || !pages.isEnd(g, entry)) return;
+    const i = metaAt(g, join), isLeft = u16[i + 1] === entry;
+    const other = isLeft ? u16[i + 2] : u16[i + 1];
+    if (!pages.isEnd(g, other)) return;
+    const from = this.pool.child(g, other);
+    const nodes = pages.liveNodes(from) + 1, heap = pages.heapLive(from);
+    const weight = pages.weight(f) + pages.weight(from);
+    if (weight > 2 * this.#mergeFill || pages.leadsOn(from)) return;
+    // In small pages groups of four nodes take a good part of it.
+    if (!pages.fitsCompacted(f, nodes, heap)) return;
+    this.#letGo();
+    this.#keepOnly(f, pages.root(f));
+    const top = pages.allocateNode(f), root = pages.root(f);
+    const depth = pages.depth(g, join);
+    this.#takeHome(level, root, depth);
+    const n = pages.copySubtree(from, pages.root(from), f, this.#mover);
+    this.#comeHome(g, other, f, n);
+    const [left, right] = isLeft ? [root, n] : [n, root];
+    pages.makeJoin(f, top, depth, left, right, NONE);
+    pages.setRoot(f, top);
+    path.markDirty(level, top);
+    pages.replaceInParent(g, join, entry);
+    pages.freeNode(g, other);
+    pages.freeNode(g, join);
+    path.dropOther(from);
+  }
+
+  /** A node whose page has been moved takes hash and flags from the entry that led there. */
+  #comeHome(g: number, entry: number, f: number, n: number): void {
+    const pages = this.#pages, { u16 } = pages;
+    const flags = u16[metaAt(g, entry)] & (DIRTY | EXTEND);
+    pages.copyHash(hashAt(g, entry), hashAt(f, n));
+    u16[metaAt(f, n)] |= flags;
+    if ((flags & EXTEND) !== 0) this.#moveExtended(g, entry, f, n);
+  }
+
+  /** Pages that were closed, and may be at work elsewhere, are about to change. */
+  #letGo(): void {
+    this.seeker.closed.length = 0;
+    this.#host.reopen();
+  }
+
   /** Moves a page's tree into the page above; false when it had no room. */
   #dissolve(level: number): boolean {
     const pages = this.#pages, f = this.#path.frames[level];
     const nodes = pages.liveNodes(f), heap = pages.heapLive(f);
     // The way of a key that is gone may lead into a closed page.
-    this.seeker.closed.length = 0;
-    this.#host.reopen();
+    this.#letGo();
     if (!this.#ensureRoom(level - 1, nodes, heap)) return false;
     const g = this.#path.frames[level - 1], entry = this.#path.entries[level];
-    const flags = pages.u16[metaAt(g, entry)] & (DIRTY | EXTEND);
     const parent = pages.parent(g, entry);
     const n = pages.copySubtree(f, pages.root(f), g, this.#mover);
-    pages.copyHash(hashAt(g, entry), hashAt(g, n));
-    pages.u16[metaAt(g, n)] |= flags;
-    if ((flags & EXTEND) !== 0) this.#moveExtended(g, entry, g, n);
+    this.#comeHome(g, entry, g, n);
     pages.replaceInParent(g, entry, n);
     if (parent === NONE) {
       this.#path.setEntryDepth(

@@ -21,6 +21,7 @@ import {
   CHILD_RECORD_BYTES,
   DEPTH_MASK,
   DIRTY,
+  END,
   EXTEND,
   FREE,
   GROUP_BYTES,
@@ -421,6 +422,12 @@ export class Pages {
       if (u16[metaAt(f, n)] >> KIND_SHIFT === CHILD) return true;
     }
     return false;
+  }
+
+  /** Whether an entry leads to an end of paths, as far as it says. */
+  isEnd(f: number, n: number): boolean {
+    const meta = this.u16[metaAt(f, n)];
+    return meta >> KIND_SHIFT === CHILD && (meta & HEIGHT_MASK) === END;
   }
 
   /** Says in an entry how high the page at `g` is, to which it leads. */

@@ -128,6 +128,13 @@ export class EditPath {
     this.end(level - 1);
   }
 
+  /** Takes a page that the path does not lead through out of the tree. */
+  dropOther(f: number): void {
+    const page = this.#pages.pageOf(f), birth = this.#pages.birthOf(f);
+    if (birth === this.#birth) this.#pool.drop(page);
+    this.#host.supersede(page, birth);
+  }
+
   /** Puts a new root page between the anchor and the root page. */
   insertRoot(f: number, entry: number): void {
     this.frames[2] = this.frames[1];

@@ -203,6 +203,14 @@ Deno.test("entries that wrongly say that paths end change no root", async () => 
       await commit(twin.db, writes);
       assertEquals(small.root, twin.db.root);
     }
+    // What says so is no end that could be merged with another one, either.
+    for (const part of [2, 3]) {
+      const gone = keys.filter((_, i) => i % part === 0);
+      const writes = gone.map((key): Write => [key, undefined]);
+      await commit(small, writes);
+      await commit(twin.db, writes);
+      assertEquals(small.root, twin.db.root);
+    }
     await small.check();
     await small.close();
   } finally {

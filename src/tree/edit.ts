@@ -16,10 +16,11 @@
 //
 // Fill: an overfull page is cut at its root join. A half that is at least
 // `minFill` (a quarter of a page) becomes a page, a smaller one moves up into the
-// parent page; a page that falls below it is dissolved into its parent, unless it is
-// an end of paths and another one beside it can be merged with it. So every page of
-// 4 KiB or more, but the root's, stays at least that full, for any keys; in smaller
-// pages the groups of four nodes take a share of it.
+// parent page; a page that falls below it is dissolved into its parent. An end of
+// paths that falls below `mergeFill` (3/8) before that takes in the end beside it, if
+// both fill twice as much at most. So every page of 4 KiB or more, but the root's,
+// stays at least `minFill` full, for any keys; in smaller pages the groups of four
+// nodes take a share of it.
 //
 // Height: what has moved up, or was put where keys in order go, is less high than
 // what it stands beside: terminals beside entries, entries for ends of paths beside
@@ -488,7 +489,7 @@ export class TreeEdit {
     if (weight > 2 * this.#mergeFill || pages.leadsOn(from)) return;
     // In small pages groups of four nodes take a good part of it.
     if (!pages.fitsCompacted(f, nodes, heap)) return;
-    this.#letGo();
+    this.#reopen();
     this.#keepOnly(f, pages.root(f));
     const top = pages.allocateNode(f), root = pages.root(f);
     const depth = pages.depth(g, join);
@@ -502,7 +503,7 @@ export class TreeEdit {
     pages.replaceInParent(g, join, entry);
     pages.freeNode(g, other);
     pages.freeNode(g, join);
-    path.dropOther(from);
+    path.drop(from);
   }
 
   /** A node whose page has been moved takes hash and flags from the entry that led there. */
@@ -514,8 +515,8 @@ export class TreeEdit {
     if ((flags & EXTEND) !== 0) this.#moveExtended(g, entry, f, n);
   }
 
-  /** Pages that were closed, and may be at work elsewhere, are about to change. */
-  #letGo(): void {
+  /** Closed pages, which another thread may work on, are about to change. */
+  #reopen(): void {
     this.seeker.closed.length = 0;
     this.#host.reopen();
   }
@@ -525,7 +526,7 @@ export class TreeEdit {
     const pages = this.#pages, f = this.#path.frames[level];
     const nodes = pages.liveNodes(f), heap = pages.heapLive(f);
     // The way of a key that is gone may lead into a closed page.
-    this.#letGo();
+    this.#reopen();
     if (!this.#ensureRoom(level - 1, nodes, heap)) return false;
     const g = this.#path.frames[level - 1], entry = this.#path.entries[level];
     const parent = pages.parent(g, entry);
@@ -633,7 +634,7 @@ export class TreeEdit {
     u16[i] |= extend;
     pages.becomeChild(f, n, pages.pageOf(page), depth);
     pages.setHeight(f, n, page);
-    if (pages.leadsOn(page)) this.pool.setInner(page);
+    if (!pages.isEnd(f, n)) this.pool.setInner(page);
     if ((u16[i] & DIRTY) !== 0) pages.swizzle(f, n, page);
     this.pool.setInner(f);
     return true;

@@ -122,14 +122,12 @@ export class EditPath {
 
   /** Takes a level's page, this version's own, out of the tree. */
   dropPage(level: number): void {
-    const page = this.#pages.pageOf(this.frames[level]);
-    this.#pool.drop(page);
-    this.#host.supersede(page, this.#birth);
+    this.drop(this.frames[level]);
     this.end(level - 1);
   }
 
-  /** Takes a page that the path does not lead through out of the tree. */
-  dropOther(f: number): void {
+  /** Takes a page out of the tree that is this version's own, or an older one's. */
+  drop(f: number): void {
     const page = this.#pages.pageOf(f), birth = this.#pages.birthOf(f);
     if (birth === this.#birth) this.#pool.drop(page);
     this.#host.supersede(page, birth);

@@ -1,14 +1,17 @@
 /**
- * Writes pieces of a file on a thread of its own, while its owner puts the next ones
- * together. The thread is a worker with a handle of its own; pieces go through a ring of
- * slots in shared memory, in order:
+ * Writes pieces of a file on a thread of its own, while its owner goes on. The thread is a
+ * worker with a handle of its own; pieces go through a ring of entries in shared memory,
+ * in order:
  *
  * * READY is set when the worker has opened the file. Before that nothing is given to it.
- * * POSTED and DONE count pieces. A slot is used again when its piece is done, so
+ * * POSTED and DONE count pieces. An entry is used again when its piece is done, so
  *   what is not done is still there.
  * * WAKES counts reasons to look again: pieces, and CLOSED.
  * * FAILED is set when a piece could not be written; the worker does no other then. Its
  *   owner writes that piece and those behind it, and finds out what is wrong.
+ *
+ * The bytes of a piece are copied to a block, or put together by the worker with a kernel
+ * that it has been lent.
  *
  * @module
  */
@@ -19,26 +22,42 @@ import {
   startFileWorker,
 } from "./_deno_worker.ts";
 import { IoError } from "./errors.ts";
+import type { MadeBytes, StorageKernel } from "./types.ts";
 
-/** Pieces that wait at most: a power of two. */
-const SLOTS = 32;
+/** Pieces that wait at most, and blocks for those that are copied: powers of two. */
+const ENTRIES = 4096;
+const BLOCKS = 32;
 const PIECE_BYTES = 1 << 16;
-// Words of the ring; lengths of pieces come from LENGTHS on.
+// Words of the ring. Those of entries come from FIELDS on: the block, or -1, bytes, where
+// they lie in lent memory, and what the kernel is called with.
 const POSTED = 0, DONE = 1, READY = 2, FAILED = 3;
 const CLOSED = 4, WAKES = 5, IDLE = 6, ASKS = 7;
-const LENGTHS = 16;
+const FIELDS = 16, FIELD_WORDS = 8;
 /** Looks at a counter before the waiting thread yields its processor. */
 const SPINS_MAX = 2000;
 /** The longest that a piece may take, in milliseconds. */
 const ANSWER_MS_MAX = 120_000;
 
-const serve: FileProgram = (file, { words, positions, blocks }) => {
+const serve: FileProgram = (file, { words, positions, blocks }, kernel) => {
   const [POSTED, DONE, READY, FAILED] = [0, 1, 2, 3];
   const [CLOSED, WAKES, IDLE, ASKS] = [4, 5, 6, 7];
-  const LENGTHS = 16;
-  const write = (slot: number): void => {
-    const piece = blocks[slot].subarray(0, words[LENGTHS + slot]);
-    file!.seekSync(positions[slot], Deno.SeekMode.Start);
+  const FIELDS = 16, FIELD_WORDS = 8, ENTRIES = 4096;
+  const load = ({ module, memory, base, name }: StorageKernel) => {
+    const env = { memory, base };
+    const { exports } = new WebAssembly.Instance(module, { env });
+    return exports[name] as (...numbers: number[]) => void;
+  };
+  let bytes: Uint8Array, make: (...numbers: number[]) => void;
+  const pieceOf = (entry: number): Uint8Array => {
+    const i = FIELDS + FIELD_WORDS * entry, length = words[i + 1];
+    if (words[i] >= 0) return blocks[words[i]].subarray(0, length);
+    make(words[i + 3], words[i + 4], words[i + 5]);
+    const at = words[i + 2] >>> 0;
+    return bytes.subarray(at, at + length);
+  };
+  const write = (entry: number): void => {
+    const piece = pieceOf(entry);
+    file!.seekSync(positions[entry], Deno.SeekMode.Start);
     for (let done = 0; done < piece.length;) {
       const put = file!.writeSync(piece.subarray(done));
       if (put === 0) throw new Error("Cannot write: nothing was written");
@@ -46,6 +65,14 @@ const serve: FileProgram = (file, { words, positions, blocks }) => {
     }
   };
   if (file === undefined) return;
+  if (kernel !== undefined) {
+    bytes = new Uint8Array(kernel.memory.buffer);
+    try {
+      make = load(kernel);
+    } catch {
+      return; // Never ready, so all is left to its owner.
+    }
+  }
   Atomics.store(words, READY, 1);
   for (let ticket = 0;;) {
     const wakes = Atomics.load(words, WAKES);
@@ -57,7 +84,7 @@ const serve: FileProgram = (file, { words, positions, blocks }) => {
       continue;
     }
     try {
-      write(ticket & blocks.length - 1);
+      write(ticket & ENTRIES - 1);
       ticket = ticket + 1 | 0;
       Atomics.store(words, DONE, ticket);
     } catch {
@@ -73,10 +100,20 @@ export class LaterWriter {
   readonly #name: string;
   readonly #words: Int32Array;
   readonly #positions: Float64Array;
-  readonly #pieces: readonly Uint8Array[];
+  readonly #blocks: readonly Uint8Array[];
   readonly #worker: Worker;
   readonly #write: (bytes: Uint8Array, position: number) => void;
+  /** The lent memory, if there is any. */
+  readonly #lent: Uint8Array | undefined;
+  /** What puts together the piece of each entry on this thread. */
+  readonly #made: (MadeBytes | undefined)[] = [];
   #posted = 0;
+  /**
+   * Pieces copied that are not known to be done, and for each block how many had been posted
+   * with its last one.
+   */
+  #copied = 0;
+  readonly #copiedUpTo: Int32Array = new Int32Array(BLOCKS);
   /** Whether the thread has stopped: then nothing is left to it any more. */
   #isBroken = false;
 
@@ -85,19 +122,23 @@ export class LaterWriter {
    *
    * @param name The file, for messages.
    * @param write Writes all of a piece; throws when it cannot.
+   * @param kernel What the thread is lent.
    */
   constructor(
     name: string,
     file: MeantFile,
     write: (bytes: Uint8Array, position: number) => void,
+    kernel?: StorageKernel,
   ) {
-    const slots = makeSlots(SLOTS, PIECE_BYTES, LENGTHS + SLOTS);
+    const words = FIELDS + FIELD_WORDS * ENTRIES;
+    const slots = makeSlots(BLOCKS, PIECE_BYTES, words, ENTRIES);
     this.#name = name;
     this.#write = write;
     this.#words = slots.words;
     this.#positions = slots.positions;
-    this.#pieces = slots.blocks;
-    this.#worker = startFileWorker(serve, file, true, slots);
+    this.#blocks = slots.blocks;
+    this.#lent = kernel && new Uint8Array(kernel.memory.buffer);
+    this.#worker = startFileWorker(serve, file, true, slots, kernel);
   }
 
   /**
@@ -107,23 +148,59 @@ export class LaterWriter {
    *   answer.
    */
   post(bytes: Uint8Array, position: number): void {
-    if (this.#isBroken || Atomics.load(this.#words, READY) === 0) {
-      return this.#write(bytes, position);
-    }
+    if (!this.#isThere) return this.#write(bytes, position);
     for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-      this.#postPiece(bytes.subarray(at, at + PIECE_BYTES), position + at);
+      this.#postCopy(bytes.subarray(at, at + PIECE_BYTES), position + at);
     }
   }
 
-  #postPiece(piece: Uint8Array, position: number): void {
-    if (this.#isBroken || !this.#await(this.#posted - SLOTS + 1 | 0)) {
+  #postCopy(piece: Uint8Array, position: number): void {
+    const block = this.#copied & BLOCKS - 1;
+    const isFree = this.#copied < BLOCKS ||
+      this.#await(this.#copiedUpTo[block]);
+    if (this.#isBroken || !isFree || !this.#awaitEntry()) {
       this.finish();
       return this.#write(piece, position);
     }
-    const slot = this.#posted & SLOTS - 1, words = this.#words;
-    this.#pieces[slot].set(piece);
-    this.#positions[slot] = position;
-    words[LENGTHS + slot] = piece.length;
+    this.#blocks[block].set(piece);
+    this.#copied++;
+    this.#put(position, undefined, [block, piece.length]);
+    this.#copiedUpTo[block] = this.#posted;
+  }
+
+  /**
+   * Takes bytes that the thread is to put together.
+   *
+   * @throws {IoError} As {@linkcode post}.
+   */
+  postMade(made: MadeBytes, position: number): void {
+    if (!this.#isThere || !this.#awaitEntry()) {
+      this.finish();
+      return this.#writeMade(made, position);
+    }
+    const { at, length, arguments: numbers } = made;
+    this.#put(position, made, [-1, length, at, ...numbers]);
+  }
+
+  #writeMade(made: MadeBytes, position: number): void {
+    made.make();
+    const { at, length } = made;
+    this.#write(this.#lent!.subarray(at, at + length), position);
+  }
+
+  get #isThere(): boolean {
+    return !this.#isBroken && Atomics.load(this.#words, READY) === 1;
+  }
+
+  #put(
+    position: number,
+    made: MadeBytes | undefined,
+    fields: readonly number[],
+  ): void {
+    const words = this.#words, entry = this.#posted & ENTRIES - 1;
+    words.set(fields, FIELDS + FIELD_WORDS * entry);
+    this.#positions[entry] = position;
+    this.#made[entry] = made;
     this.#posted = this.#posted + 1 | 0;
     Atomics.store(words, POSTED, this.#posted);
     this.#wake();
@@ -142,16 +219,36 @@ export class LaterWriter {
    * @throws {IoError} When something cannot be, or the thread does not answer.
    */
   finish(): void {
-    if (this.#isBroken || this.#await(this.#posted)) return;
+    if (this.#isBroken) return;
+    const isDone = this.#await(this.#posted);
+    this.#copied = 0;
+    if (isDone) return;
     // The thread has stopped: what it has not done is done here.
     this.#isBroken = true;
     const words = this.#words;
     let ticket = Atomics.load(words, DONE);
     for (; ticket !== this.#posted; ticket = ticket + 1 | 0) {
-      const slot = ticket & SLOTS - 1;
-      const piece = this.#pieces[slot].subarray(0, words[LENGTHS + slot]);
-      this.#write(piece, this.#positions[slot]);
+      const entry = ticket & ENTRIES - 1, made = this.#made[entry];
+      const position = this.#positions[entry];
+      if (made !== undefined) this.#writeMade(made, position);
+      else {
+        const i = FIELDS + FIELD_WORDS * entry;
+        const block = this.#blocks[words[i]];
+        this.#write(block.subarray(0, words[i + 1]), position);
+      }
     }
+  }
+
+  /** As {@linkcode finish}, for pieces that were copied, and those before them. */
+  finishCopied(): void {
+    if (this.#copied === 0) return;
+    const last = this.#copiedUpTo[this.#copied - 1 & BLOCKS - 1];
+    if (this.#isBroken || !this.#await(last)) return this.finish();
+    this.#copied = 0;
+  }
+
+  #awaitEntry(): boolean {
+    return this.#await(this.#posted - ENTRIES + 1 | 0);
   }
 
   /** Waits until so many pieces are done; false when the thread has stopped. */

@@ -238,6 +238,7 @@ const FILE_CASES: Record<
       typeof file.finishWrites,
       "both or none",
     );
+    expectEqual(typeof file.lend, typeof file.writeMade, "both or none");
     if (file.writeLater === undefined) return;
     const model = new Uint8Array(3_000_000);
     const write = (at: number, length: number, seed: number): void => {

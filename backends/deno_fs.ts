@@ -26,8 +26,10 @@ import {
 } from "./_internal.ts";
 import { type Attempt, describe, translateError } from "./_translate.ts";
 import type {
+  MadeBytes,
   StorageBackend,
   StorageFile,
+  StorageKernel,
   StorageLock,
   StorageOpenOptions,
   StorageSupports,
@@ -72,6 +74,8 @@ class DenoFile implements StorageFile {
   readonly readLater?: (position: number, length: number) => void;
   readonly writeLater?: (buffer: Uint8Array, position: number) => void;
   readonly finishWrites?: () => void;
+  readonly lend?: (kernel: StorageKernel) => void;
+  readonly writeMade?: (bytes: MadeBytes, position: number) => void;
   #file: Deno.FsFile;
   #name: string;
   #closed = false;
@@ -82,6 +86,7 @@ class DenoFile implements StorageFile {
   #at = -1;
   readonly #threads: number;
   #writer: LaterWriter | undefined;
+  #kernel: StorageKernel | undefined;
   #readers: Readers | undefined;
   /** Whether nothing was to be read, or written, later so far. */
   #mayStartReaders = true;
@@ -101,13 +106,15 @@ class DenoFile implements StorageFile {
     if (!writer) return;
     this.writeLater = (...piece) => this.#writeLater(...piece);
     this.finishWrites = () => this.#writer?.finish();
+    this.lend = (kernel) => this.#kernel = kernel;
+    this.writeMade = (...piece) => this.#writeMade(...piece);
   }
 
   read(buffer: Uint8Array, position: number): number {
     checkOpen(this.#closed, this.#name);
     checkRange(buffer, position);
     if (buffer.length === 0) return 0;
-    this.#writer?.finish();
+    this.#writer?.finishCopied();
     const ahead = this.#readers?.fetch(buffer, position);
     if (ahead !== undefined) return ahead;
     try {
@@ -206,7 +213,7 @@ class DenoFile implements StorageFile {
     checkOpen(this.#closed, this.#name);
     checkPlace(position, length);
     // Readers have handles of their own.
-    this.#writer?.finish();
+    this.#writer?.finishCopied();
     if (this.#mayStartReaders) this.#startReaders(length);
     this.#readers?.post(position, length);
   }
@@ -230,12 +237,27 @@ class DenoFile implements StorageFile {
     else this.#putAll(buffer, position);
   }
 
+  #writeMade(made: MadeBytes, position: number): void {
+    checkOpen(this.#closed, this.#name);
+    checkPlace(position, made.length);
+    this.#readers?.forget();
+    if (this.#mayStartWriter) this.#startWriter();
+    if (this.#writer !== undefined) {
+      return this.#writer.postMade(made, position);
+    }
+    const { at, length } = made;
+    made.make();
+    const { buffer } = this.#kernel!.memory;
+    this.#putAll(new Uint8Array(buffer, at, length), position);
+  }
+
   #startWriter(): void {
     this.#mayStartWriter = false;
     const put = (bytes: Uint8Array, position: number): void =>
       this.#putAll(bytes, position);
     try {
-      this.#writer = new LaterWriter(this.#name, this.#meant(), put);
+      const file = this.#meant();
+      this.#writer = new LaterWriter(this.#name, file, put, this.#kernel);
     } catch {
       // Then pieces are written when they come.
     }

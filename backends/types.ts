@@ -35,6 +35,30 @@ export interface StorageOpenOptions {
   readonly create: boolean;
 }
 
+/** A WebAssembly kernel over shared memory, lent to the thread behind `writeMade`. */
+export interface StorageKernel {
+  /** Imports `env.memory` and `env.base`. */
+  readonly module: WebAssembly.Module;
+  /** Shared memory. */
+  readonly memory: WebAssembly.Memory;
+  /** Byte offset in the memory where an instance of the module has room to work. */
+  readonly base: number;
+  /** The export that is called: it takes three numbers of 32 bits. */
+  readonly name: string;
+}
+
+/** Bytes that the thread behind `writeMade` puts together before it writes them. */
+export interface MadeBytes {
+  /** Where in the lent memory they will lie; other calls may use the same place. */
+  readonly at: number;
+  /** How many there are. */
+  readonly length: number;
+  /** With what the lent kernel is called for them. Calling it twice does no harm. */
+  readonly arguments: readonly [number, number, number];
+  /** Makes that call on the thread of the caller. */
+  make(): void;
+}
+
 /**
  * An open file.
  *
@@ -89,6 +113,18 @@ export interface StorageFile {
    * it throws, any of it may or may not have been. There exactly when `writeLater` is.
    */
   finishWrites?(): void;
+  /**
+   * Lends the file's writing thread a kernel for {@linkcode writeMade}. To be called once at
+   * most, before anything is written. There exactly when `writeMade` is.
+   */
+  lend?(kernel: StorageKernel): void;
+  /**
+   * As {@linkcode writeLater}, but has the lent kernel put the bytes together first: what
+   * that reads and writes is the thread's until {@linkcode finishWrites} returns. `read` and
+   * `readLater` do not finish it: they may be made meanwhile of other bytes of the file.
+   * Left out where the host has no way to do so beside its caller.
+   */
+  writeMade?(bytes: MadeBytes, position: number): void;
   /** The file's size in bytes, with everything written so far. */
   size(): number;
   /**

@@ -2,8 +2,10 @@
 // be told from the rest of a commit.
 
 import type {
+  MadeBytes,
   StorageBackend,
   StorageFile,
+  StorageKernel,
   StorageLock,
   StorageOpenOptions,
 } from "../backends/types.ts";
@@ -26,6 +28,8 @@ class TimedFile implements StorageFile {
   readonly readLater?: (position: number, length: number) => void;
   readonly writeLater?: (buffer: Uint8Array, position: number) => void;
   readonly finishWrites?: () => void;
+  readonly lend?: (kernel: StorageKernel) => void;
+  readonly writeMade?: (bytes: MadeBytes, position: number) => void;
 
   constructor(inner: StorageFile, times: FileTimes) {
     this.#inner = inner;
@@ -40,6 +44,10 @@ class TimedFile implements StorageFile {
     this.writeLater = (...piece) =>
       this.#timeWrite(() => inner.writeLater!(...piece));
     this.finishWrites = () => this.#timeWrite(() => inner.finishWrites!());
+    if (inner.lend === undefined) return;
+    this.lend = (kernel) => inner.lend!(kernel);
+    this.writeMade = (...piece) =>
+      this.#timeWrite(() => inner.writeMade!(...piece));
   }
 
   read(buffer: Uint8Array, position: number): number {

@@ -75,7 +75,7 @@ class JsHasher implements BatchHasher, Checksums {
     for (let i = first; i < first + COPY_WORDS * count; i += COPY_WORDS) {
       const [from, to, low, high] = words.subarray(i, i + COPY_WORDS);
       this.copy(to, from, length);
-      this.checksum(to, length, low, high, words.subarray(i + 2, i + 4));
+      this.checksum(to, length, low, high, words.subarray(i + 4, i + 6));
     }
   }
 

@@ -103,7 +103,7 @@ export function defineCopies(module: ModuleWriter, checksum: Call): void {
             // Each copy is in the CPU's cache now.
             loop([
               checksum(word(1), get(length), i32.const(0), word(2), word(3)),
-              i64.store(get(at), i64.load(base, SUM_AT), 8),
+              i64.store(get(at), i64.load(base, SUM_AT), 16),
               bump(at, stride),
               brIf(0, i32.gtU(get(stop), get(at))),
             ]),

@@ -143,7 +143,7 @@ export type PageHasher = (list: number, count: number) => void;
 export type PageEditor = (group: number) => void;
 
 /** Words of an entry of a list for `copySummed`. */
-export const COPY_WORDS = 4;
+export const COPY_WORDS = 6;
 
 /** XXH64 checksums of what goes to storage, and copies in the pool. */
 export interface Checksums {
@@ -152,8 +152,8 @@ export interface Checksums {
   /**
    * Copies pieces of one length within the pool, and computes the XXH64 checksum of each.
    *
-   * @param list Byte offset, a multiple of 16, of entries of {@linkcode COPY_WORDS} words:
-   *   from, to, low and high half of the seed. The checksum takes the place of the seed.
+   * @param list Byte offset, a multiple of 8, of entries of {@linkcode COPY_WORDS} words:
+   *   from, to, low and high half of the seed, and of the checksum, which is put there.
    * @param count Entries.
    * @param length Bytes of each, a multiple of 64, not 0.
    */

@@ -72,8 +72,6 @@ export class Checkpoints {
   #older: Durable | undefined;
   /** Whether this process knows that the newer header is durable. */
   #isSure = false;
-  /** Whether what was written last found room. */
-  #mayGrow = true;
   /** Headers whose writing failed; any of them may be in the older one's slot. */
   #attempted: Durable[] = [];
 
@@ -101,20 +99,19 @@ export class Checkpoints {
 
   /** Writes the pages of a held version, and the map. */
   begin(place: CheckpointPlace): PendingCheckpoint {
-    const { head } = place, { versions } = this.#parts;
-    const mayGrow = this.#mayGrow;
-    this.#mayGrow = false;
-    this.#writePages(head, mayGrow);
-    this.#forgetChecksums();
-    const map = this.#writeMap(place);
-    this.#mayGrow = true;
+    const { head } = place, { space, versions } = this.#parts;
+    const map = this.#finding(() => {
+      this.#writePages(head);
+      this.#forgetChecksums();
+      return this.#writeMap(place);
+    });
     const header: Header = {
       ...this.#identity,
       ...place,
       ...map,
       generation: this.#newer.generation + 1,
       versionId: versions.nextId - 1,
-      pageCount: this.#parts.space.pageCount,
+      pageCount: space.pageCount,
       rootPage: head.tree.page,
       rootDepth: head.tree.depth,
       rootSum: Uint32Array.from(head.tree.sum),
@@ -158,9 +155,22 @@ export class Checkpoints {
     this.#settle(durable);
   }
 
-  #writePages(head: Version, mayGrow: boolean): void {
+  /** Runs a step that writes, and notes whether it finds room. */
+  #finding<T>(step: () => T): T {
+    const { space } = this.#parts;
+    try {
+      const result = step();
+      space.hasRoom = true;
+      return result;
+    } catch (error) {
+      space.hasRoom = false;
+      throw error;
+    }
+  }
+
+  #writePages(head: Version): void {
     if (head.tree.page === 0 || isKnown(head.tree.sum)) return;
-    this.#move(head, false, mayGrow);
+    this.#move(head, false);
     const sum = noSum(), { tree } = head;
     this.#parts.pool.writer.writeTree(tree.page, sum);
     tree.sum = [sum[0], sum[1]];
@@ -172,20 +182,17 @@ export class Checkpoints {
    */
   writeAhead(head: Version): void {
     if (head.tree.page === 0 || isKnown(head.tree.sum)) return;
-    const mayGrow = this.#mayGrow;
-    this.#mayGrow = false;
-    this.#move(head, true, mayGrow);
-    this.#mayGrow = true;
+    this.#finding(() => this.#move(head, true));
   }
 
   /** Writes the head's pages together, where nobody else knows their numbers. */
-  #move(head: Version, endsOnly: boolean, mayGrow: boolean): void {
+  #move(head: Version, endsOnly: boolean): void {
     const { pool: { writer }, versions, space: numbers } = this.#parts;
     const after = this.#faults.has("move-shared-pages")
       ? 0
       : versions.headAloneAfter;
     if (after === undefined || writer.holdsChecksums) return;
-    const move = { after, endsOnly, numbers, mayGrow };
+    const move = { after, endsOnly, numbers };
     const moved = writer.renumber(head.tree.page, move);
     // A new object: whoever remembers page numbers does so for the old one.
     head.tree = { ...head.tree, page: moved.root };

@@ -4,7 +4,12 @@
 // and bytes, and knows nothing of what the bytes mean.
 
 import { IoError } from "../../backends/errors.ts";
-import type { StorageFile, StorageOperation } from "../../backends/types.ts";
+import type {
+  MadeBytes,
+  StorageFile,
+  StorageKernel,
+  StorageOperation,
+} from "../../backends/types.ts";
 import { StemmaError } from "@stemma/verify";
 import type { Counters } from "../metrics.ts";
 import type { Fault } from "./faults.ts";
@@ -15,6 +20,10 @@ export class StoreFile {
   readonly #file: StorageFile;
   readonly #counters: Counters;
   readonly #faults: ReadonlySet<Fault>;
+  /** Whether pieces may be on their way, and what failed since they have been. */
+  #isWriting = false;
+  #isLent = false;
+  #failed: unknown;
   /** The file is at least so long. */
   #sizeMin = 0;
 
@@ -75,12 +84,46 @@ export class StoreFile {
     const file = this.#file;
     if (file.writeLater === undefined) return this.write(bytes, position);
     this.#counters.fileWrites++;
+    this.#isWriting = true;
     this.#call("write", position, () => file.writeLater?.(bytes, position));
   }
 
-  /** Returns when everything is written. */
+  /** Whether {@linkcode lend} does anything. */
+  get canLend(): boolean {
+    return this.#file.lend !== undefined;
+  }
+
+  /** Lends the thread behind {@linkcode writeMade} what it needs. */
+  lend(kernel: StorageKernel): void {
+    this.#file.lend?.(kernel);
+    this.#isLent = this.canLend;
+  }
+
+  /** Whether there is {@linkcode writeMade}. */
+  get canWriteMade(): boolean {
+    return this.#isLent;
+  }
+
+  /** Begins to write bytes that are put together first; see `StorageFile`. */
+  writeMade(bytes: MadeBytes, position: number): void {
+    this.#counters.fileWrites++;
+    this.#isWriting = true;
+    const write = (): void => this.#file.writeMade?.(bytes, position);
+    this.#call("write", position, write);
+  }
+
+  /**
+   * Returns when everything is written. Any other call may have found out that something
+   * could not be: what it threw is thrown again.
+   */
   finishWrites(): void {
-    this.#call("write", undefined, () => this.#file.finishWrites?.());
+    try {
+      this.#call("write", undefined, () => this.#file.finishWrites?.());
+      if (this.#failed !== undefined) throw this.#failed;
+    } finally {
+      this.#isWriting = false;
+      this.#failed = undefined;
+    }
   }
 
   #write(bytes: Uint8Array, position: number): number {
@@ -153,7 +196,9 @@ export class StoreFile {
     try {
       return call();
     } catch (error) {
-      throw this.#own(operation, position, error);
+      const own = this.#own(operation, position, error);
+      if (this.#isWriting) this.#failed = own;
+      throw own;
     }
   }
 

@@ -17,13 +17,15 @@ import {
   countingHasher,
 } from "../hash/ops.ts";
 import { EDITS_BYTES } from "../hash/kernel_layout.ts";
-import { RESERVED_BYTES, wasmHasher } from "../hash/wasm_hasher.ts";
+import { KERNEL_COPY_SUMMED } from "../hash/kernel_copies.ts";
+import { RESERVED_BYTES, WasmHasher, wasmHasher } from "../hash/wasm_hasher.ts";
 import {
   QUEUE_BYTES,
   type SecondThread,
   secondThread,
 } from "../hash/threads.ts";
 import type { PagePool } from "../tree/pool.ts";
+import type { StoreFile } from "./file.ts";
 
 /** Groups of pages that may be edited before they are settled. */
 const GROUPS = 8;
@@ -55,10 +57,34 @@ export interface HasherOptions {
   readonly onlyCount: boolean;
 }
 
-/** Whether the pool has to be shared memory. */
+/** Whether the pool has to be shared memory, for a second thread. */
 export function wantsShared(scheme: Scheme, options: HasherOptions): boolean {
-  return options.threads === 2 && wantsWasm(scheme, options.choice) &&
-    typeof SharedArrayBuffer === "function";
+  return options.threads === 2 && canShare(scheme, options);
+}
+
+/** Whether it has to be, so that pages may be written by a thread of the backend. */
+export function writesLater(
+  file: StoreFile,
+  scheme: Scheme,
+  options: HasherOptions,
+): boolean {
+  return file.canLend && canShare(scheme, options);
+}
+
+function canShare(scheme: Scheme, { choice }: HasherOptions): boolean {
+  return wantsWasm(scheme, choice) && typeof SharedArrayBuffer === "function";
+}
+
+/** Lends a file what writes its pages later, where there are kernels for that. */
+export function lendKernel(
+  file: StoreFile,
+  { memory, laterAt }: PagePool,
+  { sums }: Hashers,
+): void {
+  if (laterAt === 0 || !(sums instanceof WasmHasher)) return;
+  const { module } = sums.compiled;
+  const name = KERNEL_COPY_SUMMED;
+  file.lend({ module, memory: memory!, base: laterAt, name });
 }
 
 const KERNEL_HASHES = ["blake3", "sha256", "blake2b-256"];

@@ -5,6 +5,7 @@
 // checksum that the reference to it carries; a checksum is seeded with the store
 // and with the page number, so a page in the wrong place is never taken.
 
+import type { MadeBytes } from "../../backends/types.ts";
 import { CorruptError } from "../errors.ts";
 import type { Checksums } from "../hash/ops.ts";
 import type { Counters } from "../metrics.ts";
@@ -95,13 +96,33 @@ export class PageFile implements PageIo, PageSource {
 
   writePages(first: number, bytes: Uint8Array): void {
     this.#file.writeLater(bytes, this.positionOf(first));
-    this.#counters.pageFileBytes += bytes.length;
-    this.#written += bytes.length;
+    this.#count(bytes.length);
+  }
+
+  #count(bytes: number): void {
+    this.#counters.pageFileBytes += bytes;
+    this.#written += bytes;
     if (this.#written > FLUSH_AHEAD_BYTES) this.#flushAhead();
   }
 
   finishWrites(): void {
     this.#file.finishWrites();
+  }
+
+  get canWriteMade(): boolean {
+    return this.#file.canWriteMade;
+  }
+
+  writeMade(first: number, piece: number, list: number, count: number): void {
+    const length = count * this.#pageBytes;
+    const made: MadeBytes = {
+      at: piece,
+      length,
+      arguments: [list, count, this.#pageBytes],
+      make: () => this.copySummed(list, count),
+    };
+    this.#file.writeMade(made, this.positionOf(first));
+    this.#count(length);
   }
 
   copyFrame(to: number, from: number): void {

@@ -15,6 +15,7 @@ import {
   reservedBytes,
   wantsShared,
   wantsWasm,
+  writesLater,
 } from "./hashers.ts";
 import type { Header } from "./header.ts";
 import { CommitLog, stagingBytes } from "./log.ts";
@@ -57,9 +58,11 @@ export function makeLog(
 /** The pool of a store, with the regions that hashers and the log want. */
 export function makePool(
   { pageBytes, segmentBytes }: Header,
+  { pages }: OpenFiles,
   { cacheBytes, prepareMemory, scheme, hashing, faults }: PoolChoices,
   shared: Counters,
 ): PagePool {
+  const isLater = writesLater(pages, scheme, hashing);
   return new PagePool({
     pageBytes,
     cacheBytes,
@@ -69,7 +72,8 @@ export function makePool(
     reservedBytes: reservedBytes(scheme, hashing),
     stagingBytes: stagingBytes(segmentBytes),
     wasm: wantsWasm(scheme, hashing.choice),
-    shared: wantsShared(scheme, hashing),
+    shared: isLater || wantsShared(scheme, hashing),
+    writesLater: isLater,
     prepareMemory,
     counters: shared,
   });

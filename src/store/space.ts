@@ -27,6 +27,10 @@ export class Space {
   #count = 0;
   #free = 0;
   #cursor = 1;
+  /** Behind the last page of `allocateNext`. */
+  #behind = 0;
+  /** Whether what was written last found room: else the file does not grow needlessly. */
+  hasRoom = true;
 
   /** Pages of the file; the highest number given out so far. */
   get pageCount(): number {
@@ -87,10 +91,9 @@ export class Space {
    * Page numbers that nobody uses, ascending, in runs as long as can be had: the longest
    * runs of free pages first, then new pages at the end of the file as long as few are
    * free, then shorter runs.
-   *
-   * @param mayGrow Whether there may be new pages while there are free ones.
    */
-  allocateMany(count: number, mayGrow: boolean): Uint32Array {
+  allocateMany(count: number): Uint32Array {
+    const mayGrow = this.hasRoom;
     // There may be no room for what an earlier attempt added.
     if (!mayGrow) this.trim();
     const pages = new Uint32Array(count);
@@ -107,6 +110,25 @@ export class Space {
   }
 
   /**
+   * The same, in runs that are long enough, from where the last ones ended: only as much of
+   * the file is looked at as they take.
+   */
+  allocateNext(count: number): Uint32Array {
+    const pages = new Uint32Array(count);
+    let length = 0, end = 0;
+    this.#forEachFreeRun((first, free) => {
+      if (free < RUN_MIN) return true;
+      end = Math.min(first + free, first + count - length);
+      for (let page = first; page < end; page++) pages[length++] = page;
+      return length < count;
+    }, this.#behind >>> 5);
+    for (let k = 0; k < length; k++) this.use(pages[k]);
+    this.#behind = length < count ? 0 : end;
+    if (length < count) pages.set(this.allocateMany(count - length), length);
+    return pages;
+  }
+
+  /**
    * Takes the longest runs of free pages, as many as are wanted.
    *
    * @param runMin Pages of a run at least.
@@ -116,6 +138,7 @@ export class Space {
     const inRuns = new Uint32Array(RUN_MAX + 1);
     this.#forEachFreeRun((_, count) => {
       inRuns[Math.min(count, RUN_MAX)] += count;
+      return true;
     });
     // Longer runs are taken whole, of those that are as long as many as are missing.
     let least = RUN_MAX, missing = pages.length;
@@ -124,30 +147,34 @@ export class Space {
     }
     let length = 0;
     this.#forEachFreeRun((first, count) => {
-      if (count < least) return;
+      if (count < least) return true;
       const isLonger = Math.min(count, RUN_MAX) > least;
       const take = isLonger ? count : Math.min(count, missing);
       if (!isLonger) missing -= take;
       for (let page = first; page < first + take; page++) {
         pages[length++] = page;
       }
+      return true;
     });
     for (let k = 0; k < length; k++) this.use(pages[k]);
     return length;
   }
 
-  /** Visits the runs of free pages, ascending. */
-  #forEachFreeRun(visit: (first: number, count: number) => void): void {
+  /** Visits the runs of free pages, ascending, from a word on, until told to stop. */
+  #forEachFreeRun(
+    visit: (first: number, count: number) => boolean,
+    from = 0,
+  ): void {
     const last = this.#count >>> 5;
     let first = 0;
-    for (let word = 0; word <= last; word++) {
+    for (let word = from; word <= last; word++) {
       const free = this.#freeBits(word);
       // Where what came before ends: bits that are free, or not.
       for (let from = 0; from < 32;) {
         const others = (first === 0 ? free : ~free) & -1 << from;
         if (others === 0) break;
         const bit = 31 - Math.clz32(others & -others), page = 32 * word + bit;
-        if (first !== 0) visit(first, page - first);
+        if (first !== 0 && !visit(first, page - first)) return;
         first = first === 0 ? page : 0;
         from = bit + 1;
       }
@@ -197,6 +224,7 @@ export class Space {
     this.#bits.fill(0);
     this.#count = 0;
     this.#free = 0;
+    this.#behind = 0;
     if (pageCount > 0) this.#append(pageCount);
   }
 

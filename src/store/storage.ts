@@ -32,7 +32,7 @@ import {
   openFiles,
   refuseNames,
 } from "./files.ts";
-import { makeHashers } from "./hashers.ts";
+import { lendKernel, makeHashers } from "./hashers.ts";
 import type { Header } from "./header.ts";
 import type { HistoryEntry } from "./history.ts";
 import type { CommitLog } from "./log.ts";
@@ -51,6 +51,7 @@ import { Space } from "./space.ts";
 import { noSum, type Sum } from "./sum.ts";
 import { Version, Versions } from "./versions.ts";
 import { type HistoryState, HistoryWindow } from "./window.ts";
+import { WriteAhead } from "./write_ahead.ts";
 import { Writer } from "./writer.ts";
 
 /** Share of unwritten pages in the cache from which on some are written. */
@@ -90,6 +91,7 @@ export class Storage {
   readonly #pagesFile: StoreFile;
   readonly #logFile: StoreFile;
   readonly #log: CommitLog;
+  readonly #ahead: WriteAhead;
   readonly #writer: Writer;
   readonly #second: SecondThread | undefined;
   readonly #identity: Header;
@@ -132,10 +134,11 @@ export class Storage {
     this.#pagesFile = files.pages;
     this.#logFile = files.log;
     this.#identity = header;
-    this.pool = makePool(header, options, shared);
+    this.pool = makePool(header, files, options, shared);
     const { pageBytes, storeId } = header;
     const hashers = makeHashers(this.pool, options.scheme, options.hashing);
     this.hasher = hashers.hasher;
+    lendKernel(files.pages, this.pool, hashers);
     this.#second = hashers.second;
     this.file = new PageFile(
       files.pages,
@@ -159,6 +162,7 @@ export class Storage {
         },
       },
     );
+    this.#ahead = new WriteAhead(this.pool, this.space);
     this.#writer = new Writer(
       this.pool,
       this.space,
@@ -167,6 +171,7 @@ export class Storage {
       options.scheme,
       this.rule,
       hashers.edits,
+      this.#ahead,
       this.#second,
     );
     this.#tip = { entry: header.entry, meta: header.meta };
@@ -577,6 +582,7 @@ export class Storage {
   #publish(item: Queued): void {
     const { version, state, steps } = item;
     const stale = this.versions.publish(version, state.entry.sequence);
+    this.#ahead.published(version);
     this.#headEnd = item.logEnd;
     this.#headSum = item.logSum;
     if (steps > 0) this.#window.replace(state, steps, item.logEnd);
@@ -615,8 +621,9 @@ export class Storage {
   /** Writes pages when unwritten ones leave the next commit too little room. */
   #writeAhead(): void {
     const { pool, versions } = this;
-    if (pool.unwritten < pool.frameCount * UNWRITTEN_SHARE) return;
     try {
+      this.#ahead.run();
+      if (pool.unwritten < pool.frameCount * UNWRITTEN_SHARE) return;
       this.#checkpoints.writeAhead(versions.head);
     } catch (error) {
       this.#checkpointError = error;
@@ -637,6 +644,7 @@ export class Storage {
     const { entry, meta } = this.head, { head } = this.versions;
     this.versions.hold(head);
     try {
+      this.#ahead.reset();
       return this.#checkpoints.begin({
         head,
         entry,

@@ -132,6 +132,8 @@ export class Version {
   readonly replaced: PageRuns;
   /** Pages made by this version that it dropped again. */
   readonly unused: PageRuns;
+  /** Its pages at ends of paths that may be written ahead; see `MadeEnds`. */
+  readonly ends: number[] = [];
   /** Pages that only this version and older pinned ones need. */
   readonly retained: PageRuns;
   /** Sequence of the commit; that of the parent until then. */

@@ -26,6 +26,7 @@ import type { PageFile } from "./page_file.ts";
 import { noSum } from "./sum.ts";
 import type { Version } from "./versions.ts";
 import { readValue } from "./values.ts";
+import type { WriteAhead } from "./write_ahead.ts";
 
 /** Share of the pool's frames that one part of an edit may hold. */
 const PART = 1 / 2;
@@ -70,6 +71,7 @@ export class Writer implements EndHost {
   readonly #pass: HashingPass;
   readonly #second: SecondThread | undefined;
   readonly #ends: EndEdits | undefined;
+  readonly #ahead: WriteAhead;
   readonly #scout: Scout;
   /** Places in the order of keys that the kernel does not see to. */
   readonly #left: number[] = [];
@@ -111,9 +113,11 @@ export class Writer implements EndHost {
     scheme: Scheme,
     rule: KeyRule,
     edits: { readonly at: number; readonly groups: number },
+    ahead: WriteAhead,
     second?: SecondThread,
   ) {
     this.#second = second;
+    this.#ahead = ahead;
     this.#pool = pool;
     this.#space = space;
     this.#file = file;
@@ -164,6 +168,7 @@ export class Writer implements EndHost {
     const part = this.#pass.hashesPages ? LONG_PART_FRAMES : PART_FRAMES;
     this.#partFrames = Math.min(part, this.#pinnedMax);
     if (isShared) this.#second!.begin();
+    this.#ahead.begin();
     try {
       const changed = this.#applyAll(changes, ends);
       payload?.trim();
@@ -302,6 +307,13 @@ export class Writer implements EndHost {
   allocatePage(): number {
     const page = this.#space.allocate();
     this.#version.made.push(page, 1, this.#version.id);
+    return page;
+  }
+
+  allocateEnd(f: number): number {
+    const version = this.#version, page = this.#ahead.number(version, f);
+    if (page === 0) return this.allocatePage();
+    version.made.push(page, 1, version.id);
     return page;
   }
 

@@ -44,7 +44,7 @@ import type { PagePool } from "./pool.ts";
 import type { End, PathSeeker } from "./seek.ts";
 
 /** Groups that are full before the first of them is begun, where pages are read meanwhile. */
-const WAITING_GROUPS = 1;
+const WAITING_GROUPS = 3;
 /** Words of a key. */
 const KEY_WORDS = EDIT_KEY_BYTES / 4;
 
@@ -58,6 +58,8 @@ export interface LaterEdits {
 
 /** Told what became of the keys that pages were left to the kernel with. */
 export interface EndHost extends EditHost {
+  /** A number for the page at the end of a path that is about to be made at `f`. */
+  allocateEnd(f: number): number;
   /**
    * Keys have got their values.
    *
@@ -360,7 +362,7 @@ export class EndEdits {
     if (isOwn) pool.touch(from);
     else {
       this.#host.supersede(page, birth);
-      page = this.#host.allocatePage();
+      page = this.#host.allocateEnd(to);
       pool.adopt(to, page, this.#birth);
       pool.counters.pagesMade++;
     }

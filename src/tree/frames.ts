@@ -31,6 +31,8 @@ export class Frames {
   readonly #page: Uint32Array;
   readonly #state: Uint8Array;
   readonly #pin: Uint32Array;
+  /** How often each frame was taken. */
+  readonly #uses: Uint32Array;
   readonly #table: PageTable;
   readonly #free: FreeFrames;
   readonly #counters: Counters;
@@ -60,6 +62,7 @@ export class Frames {
     this.#page = new Uint32Array(count);
     this.#state = new Uint8Array(count);
     this.#pin = new Uint32Array(count);
+    this.#uses = new Uint32Array(count);
     this.#table = new PageTable(count);
     this.#free = new FreeFrames(count);
     this.#givenUp = new Uint32Array(1 << 29 - Math.clz32(count));
@@ -95,6 +98,14 @@ export class Frames {
     return this.#page[frame];
   }
 
+  /**
+   * How often a frame was taken: as long as that stays and its page does, nobody else's page
+   * has been there.
+   */
+  uses(frame: number): number {
+    return this.#uses[frame];
+  }
+
   /** The frame that holds a page, or -1. */
   find(page: number): number {
     return this.#table.find(page);
@@ -123,6 +134,7 @@ export class Frames {
     if (frame < 0) return -1;
     this.#page[frame] = 0;
     this.#state[frame] = 0;
+    this.#uses[frame]++;
     return frame;
   }
 

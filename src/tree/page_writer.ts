@@ -2,21 +2,25 @@
 //
 // How unwritten pages get into the page file: children before parents, as a parent
 // holds its children's checksums. A page keeps its number where anything else may
-// know it; those of a tree that stands alone get new ones, and go by long runs.
+// know it; those of a tree that stands alone get new ones, and go by long runs. Pages at
+// the ends of paths may be on their way while commits go on: until that is settled they
+// count as unwritten.
 
+import { StorageFullError } from "../../backends/errors.ts";
 import { CorruptError } from "../errors.ts";
 import type { Counters } from "../metrics.ts";
+import { KeptChecksums } from "./kept_checksums.ts";
 import type { Frames } from "./frames.ts";
+import type { LaterRuns } from "./later_runs.ts";
 import type { Pages } from "./pages.ts";
 import type { PageIo } from "./pool.ts";
 import type { RunWriter } from "./run_writer.ts";
-import { U32Table } from "./u32_table.ts";
 
 /** Where page numbers come from: `Space`. */
 export interface PageNumbers {
   release(page: number): void;
   /** Ascending numbers, in runs as long as can be had. */
-  allocateMany(count: number, mayGrow: boolean): Uint32Array;
+  allocateMany(count: number): Uint32Array;
 }
 
 /** Which pages of a tree may be moved, and how. */
@@ -26,8 +30,6 @@ export interface Move {
   /** Whether pages that others lie below stay where they are, unwritten. */
   readonly endsOnly: boolean;
   readonly numbers: PageNumbers;
-  /** Whether the file may grow for longer runs. */
-  readonly mayGrow: boolean;
 }
 
 /** Pages that have been given new numbers, children before parents. */
@@ -41,6 +43,12 @@ export interface Moved {
   readonly isMet: Uint8Array;
 }
 
+/**
+ * Pages at the ends of paths that one version made: for each its frame, how often that had
+ * been taken by then, and its number.
+ */
+export type MadeEnds = readonly number[];
+
 /** Seals and writes the unwritten pages of a pool. */
 export class PageWriter {
   readonly #frames: Frames;
@@ -49,11 +57,14 @@ export class PageWriter {
   readonly #runs: RunWriter;
   readonly #counters: Counters;
   /** Checksums of written pages that a parent may not know yet. */
-  readonly #checksums: U32Table = new U32Table(64, 2);
+  readonly #checksums: KeptChecksums = new KeptChecksums();
   /** Child records of a page that is looked at, and of one that is sealed meanwhile. */
   readonly #below: Uint32Array;
   readonly #belowSealed: Uint32Array;
   #holds = 0;
+  readonly #later: LaterRuns | undefined;
+  /** Pages on their way, in the order of the list. */
+  #onTheirWay: MadeEnds = [];
   readonly #sum: Uint32Array = new Uint32Array(2);
 
   constructor(
@@ -62,7 +73,9 @@ export class PageWriter {
     io: PageIo,
     runs: RunWriter,
     counters: Counters,
+    later: LaterRuns | undefined,
   ) {
+    this.#later = later;
     this.#frames = frames;
     this.#pages = pages;
     this.#io = io;
@@ -103,11 +116,74 @@ export class PageWriter {
 
   /** Checksum of a written page that its parent does not know, if any. */
   checksumOf(page: number, sum: Uint32Array): boolean {
-    const place = this.#checksums.find(page);
-    if (place < 0) return false;
-    sum[0] = this.#checksums.first(place);
-    sum[1] = this.#checksums.second(place);
+    return this.#checksums.get(page, sum, 0);
+  }
+
+  /** Whether pages can be on their way while their owner goes on. */
+  get canWriteLater(): boolean {
+    return this.#later !== undefined;
+  }
+
+  /**
+   * Begins to write pages at the ends of paths: those of versions that are committed, and
+   * so will not change them, as far as they are still there. Others are settled.
+   *
+   * @param all Lists of them; pages of the first ones are written first.
+   * @param wanted Pages; the list that has been begun with so many is used up.
+   * @returns How many lists.
+   */
+  writeLater(all: readonly MadeEnds[], wanted: number): number {
+    const later = this.#later!, pool = this.#frames, begun: number[] = [];
+    const most = Math.min(wanted, later.pagesMax);
+    let count = 0, used = 0;
+    later.start();
+    for (; used < all.length && count < most; used++) {
+      const ends = all[used];
+      for (let k = 0; k < ends.length && count < later.pagesMax; k += 3) {
+        const frame = ends[k], uses = ends[k + 1], page = ends[k + 2];
+        if (!this.#isMadeEnd(frame, uses, page)) continue;
+        later.push(page, pool.offset(frame));
+        begun.push(frame, uses, page);
+        count++;
+      }
+    }
+    this.#onTheirWay = begun;
+    later.end();
+    return used;
+  }
+
+  /**
+   * Waits for pages on their way.
+   *
+   * @returns Whether there was room: else they stay unwritten.
+   */
+  settle(): boolean {
+    const ends = this.#onTheirWay;
+    if (ends.length === 0) return true;
+    this.#onTheirWay = [];
+    try {
+      this.#io.finishWrites();
+    } catch (error) {
+      if (error instanceof StorageFullError) return false;
+      throw error;
+    }
+    const { u32 } = this.#pages, later = this.#later!;
+    for (let k = 0; k < ends.length; k += 3) {
+      const frame = ends[k], page = ends[k + 2];
+      if (!this.#isMadeEnd(frame, ends[k + 1], page)) continue;
+      const i = later.sumAt(k / 3);
+      this.#checksums.set(page, u32[i], u32[i + 1]);
+      this.#frames.setWritten(frame);
+    }
+    this.#counters.pageWrites += ends.length / 3;
     return true;
+  }
+
+  /** Whether a frame still holds the unwritten page that was made there. */
+  #isMadeEnd(frame: number, uses: number, page: number): boolean {
+    const pool = this.#frames;
+    return pool.page(frame) === page && pool.uses(frame) === uses &&
+      pool.isUnwritten(frame) && !pool.isInner(frame);
   }
 
   /**
@@ -116,6 +192,7 @@ export class PageWriter {
    * them where those are few.
    */
   writeBack(): void {
+    this.settle();
     const sealed: number[] = [], all = this.#frames.unwritten;
     this.#sealAll(sealed, true);
     if (sealed.length < all / 4) this.#sealAll(sealed, false);
@@ -128,6 +205,7 @@ export class PageWriter {
    * @param sum Receives the root page's checksum as [low, high].
    */
   writeTree(root: number, sum: Uint32Array): void {
+    this.settle();
     const sealed: number[] = [], frame = this.#frames.find(root);
     if (frame >= 0 && this.#frames.isUnwritten(frame)) {
       this.#seal(frame, sealed);
@@ -147,6 +225,7 @@ export class PageWriter {
    * @throws {CorruptError} When two references lead to one page; then nothing moved.
    */
   renumber(root: number, move: Move): Moved {
+    this.settle();
     const pool = this.#frames, { u32 } = this.#pages;
     const top = pool.find(root);
     const found = move.endsOnly ? this.#findEnds(move) : this.#find(root, move);
@@ -157,7 +236,7 @@ export class PageWriter {
       this.forgetChecksum(page);
       move.numbers.release(page);
     }
-    const given = move.numbers.allocateMany(frames.length, move.mayGrow);
+    const given = move.numbers.allocateMany(frames.length);
     for (let k = 0; k < frames.length; k++) {
       pool.name(frames[k], given[k]);
       this.#pages.setPage(pool.offset(frames[k]), given[k]);
@@ -311,7 +390,7 @@ export class PageWriter {
     while (stack.length > 0) {
       const frame = stack[stack.length - 1], page = pool.page(frame);
       if (stack.length > pool.count) throw inUse(page);
-      if (this.#checksums.find(page) >= 0) {
+      if (this.#checksums.has(page)) {
         stack.pop();
         continue;
       }
@@ -346,11 +425,8 @@ export class PageWriter {
 
   /** Tells a reference, at a word, its page's checksum if that is kept here. */
   #fillChecksum(i: number): boolean {
-    const { u32 } = this.#pages, place = this.#checksums.find(u32[i]);
-    if (place < 0) return false;
-    u32[i + 1] = this.#checksums.first(place);
-    u32[i + 2] = this.#checksums.second(place);
-    return true;
+    const { u32 } = this.#pages;
+    return this.#checksums.get(u32[i], u32, i + 1);
   }
 
   #write(sealed: number[]): void {

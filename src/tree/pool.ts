@@ -19,6 +19,7 @@ import {
   NODE_BYTES,
   PAGE_HEADER_BYTES,
 } from "./layout.ts";
+import { laterBytes, LaterRuns } from "./later_runs.ts";
 import { inUse, PageWriter } from "./page_writer.ts";
 import { Pages } from "./pages.ts";
 import { runBytes, RunWriter } from "./run_writer.ts";
@@ -33,6 +34,15 @@ export interface PageIo {
    */
   writePages(first: number, bytes: Uint8Array): void;
   finishWrites(): void;
+  /** Whether there is {@linkcode writeMade}. */
+  readonly canWriteMade: boolean;
+  /**
+   * Has `count` pages from page `first` on copied to `piece`, summed and written by somebody
+   * else; they need not have been written before {@linkcode finishWrites} returns.
+   *
+   * @param list Entries for {@linkcode copySummed}, which is done first.
+   */
+  writeMade(first: number, piece: number, list: number, count: number): void;
   /** Puts the seed of a page's checksum, low and high half, where `at` says. */
   seedOf(page: number, out: Uint32Array, at: number): void;
   /** Copies frames, and computes their checksums; see `Checksums.copySummed`. */
@@ -67,6 +77,8 @@ export interface PoolOptions {
   readonly wasm: boolean;
   /** Whether that memory is shared between threads. */
   readonly shared: boolean;
+  /** Whether pages may be written by another thread; only in such memory. */
+  readonly writesLater: boolean;
   /** Gets the memory before anything is written to it. */
   readonly prepareMemory?: (memory: ArrayBufferLike) => unknown;
   readonly counters?: Counters;
@@ -94,6 +106,8 @@ export class PagePool {
   readonly stagingAt: number;
   /** Offset of the region for pages on their way to the file. */
   readonly runsAt: number;
+  /** Offset of the region for pages that another thread writes; 0 without one. */
+  readonly laterAt: number;
   /** Offset of a spare frame. */
   readonly scratchAt: number;
   readonly counters: Counters;
@@ -126,7 +140,10 @@ export class PagePool {
     this.listAt = this.reservedAt + (options.reservedBytes + 63 & ~63);
     this.stagingAt = this.listAt + this.listBytes;
     this.runsAt = this.stagingAt + (options.stagingBytes + 63 & ~63);
-    const regionsEnd = this.runsAt + runBytes(pageBytes);
+    const runsEnd = this.runsAt + runBytes(pageBytes) + 63 & ~63;
+    this.laterAt = options.writesLater ? runsEnd : 0;
+    const regionsEnd = runsEnd +
+      (options.writesLater ? laterBytes(pageBytes, this.frameCount) : 0);
     this.scratchAt = pageBytes *
       Math.ceil(Math.max(regionsEnd, options.framesFrom ?? 0) / pageBytes);
     this.framesAt = this.scratchAt + pageBytes;
@@ -157,7 +174,11 @@ export class PagePool {
     this.#io = io;
     const { pages, runsAt, counters } = this;
     const runs = new RunWriter(pages, io, runsAt);
-    this.writer = new PageWriter(this.#frames, pages, io, runs, counters);
+    const later = this.laterAt > 0 && io.canWriteMade
+      ? new LaterRuns(pages, io, this.laterAt, this.frameCount)
+      : undefined;
+    const frames = this.#frames;
+    this.writer = new PageWriter(frames, pages, io, runs, counters, later);
   }
 
   /** Frames holding pages that storage does not have. */
@@ -301,6 +322,12 @@ export class PagePool {
     this.pin(child);
     if (this.pages.leadsOn(child)) this.setInner(child);
     return child;
+  }
+
+  /** Number of the frame at `f`, and how often it was taken. */
+  placeOf(f: number): [frame: number, uses: number] {
+    const frame = this.#frames.at(f);
+    return [frame, this.#frames.uses(frame)];
   }
 
   /** Whether the page at `f` is known to lead to others. */

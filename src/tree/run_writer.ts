@@ -84,7 +84,7 @@ export class RunWriter {
     if (count === 0) return;
     this.#io.copySummed(this.#list, count);
     for (let k = 0; k < count; k++) {
-      const i = (this.#list >>> 2) + COPY_WORDS * k + 2;
+      const i = (this.#list >>> 2) + COPY_WORDS * k + 4;
       const reference = this.#references[k];
       u32[reference + 1] = u32[i];
       u32[reference + 2] = u32[i + 1];

@@ -4,8 +4,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { conformance } from "../../backends/conformance.ts";
 import { denoFs } from "../../backends/deno_fs.ts";
-import { IoError } from "../../backends/errors.ts";
-import type { StorageFile } from "../../backends/types.ts";
+import { ClosedError, IoError } from "../../backends/errors.ts";
+import type { MadeBytes, StorageFile } from "../../backends/types.ts";
+import { compileKernel } from "../../src/hash/kernel.ts";
+import { KERNEL_COPY_SUMMED } from "../../src/hash/kernel_copies.ts";
 import { amount, random } from "../_amount.ts";
 
 conformance("denoFs() with a writer", async () => {
@@ -141,8 +143,112 @@ Deno.test("where no thread can be started, pieces are written when they come", (
     assertEquals(Deno.readFileSync(path), Uint8Array.of(0, 1, 2));
   }));
 
+/** A writer's file, lent a kernel that copies; and how pieces are made with it. */
+function lending(file: StorageFile, base = 0) {
+  const memory = new WebAssembly.Memory({
+    initial: 64,
+    maximum: 64,
+    shared: true,
+  });
+  const { module } = compileKernel("blake3", true)!;
+  file.lend!({ module, memory, base, name: KERNEL_COPY_SUMMED });
+  const bytes = new Uint8Array(memory.buffer);
+  const words = new Uint32Array(memory.buffer);
+  const piece = 1 << 16, list = 2 << 16, source = 1 << 20;
+  let entries = 0, byOwner = 0;
+  /** Has a piece made of what lies at a source, which is not changed after that. */
+  const made = (from: number, length: number): MadeBytes => {
+    const at = list + 24 * (entries++ & 8191),
+      entry = [source + from, piece, 1, 2];
+    words.set(entry, at >>> 2);
+    const make = (): void => {
+      byOwner++;
+      bytes.copyWithin(piece, source + from, source + from + length);
+    };
+    return { at: piece, length, arguments: [at, 1, length], make };
+  };
+  const fill = (all: Uint8Array): void => bytes.set(all, source);
+  return { made, fill, byOwner: () => byOwner };
+}
+
+Deno.test("pieces that the thread makes are in the file, in order with those that are copied", () =>
+  withFile(true, async (file, path) => {
+    const { made, fill, byOwner } = lending(file);
+    const draw = random("made"), all = draw.bytes(1 << 20);
+    fill(all);
+    file.writeMade!(made(64, 128), 0);
+    assertEquals(byOwner(), 1, "the thread cannot have started");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const model = new Uint8Array(1 << 20);
+    model.set(all.subarray(64, 192));
+    for (let step = 0; step < amount(5000); step++) {
+      const length = 64 * (1 + draw.int(64));
+      const at = draw.int(model.length - length);
+      const from = 64 * draw.int((all.length - length) / 64);
+      const bytes = all.subarray(from, from + length);
+      model.set(bytes, at);
+      if (draw.chance(0.2)) file.writeLater!(bytes, at);
+      else file.writeMade!(made(from, length), at);
+      if (draw.chance(0.01)) file.finishWrites!();
+      // Another place of the file may be read meanwhile.
+      if (draw.chance(0.01)) file.read(new Uint8Array(10), 2 ** 30);
+      if (step % 2000 === 1999) assertEquals(file.size() <= model.length, true);
+    }
+    file.finishWrites!();
+    const found = Deno.readFileSync(path);
+    assertEquals(found, model.subarray(0, found.length));
+    assertEquals(byOwner(), 1);
+  }));
+
+Deno.test("what cannot be made, or not be written, is done or told by its owner", async () => {
+  await withFile(true, async (file, path) => {
+    // No module that imports more than there is can be started.
+    const memory = new WebAssembly.Memory({
+      initial: 1,
+      maximum: 1,
+      shared: true,
+    });
+    const { module } = compileKernel("blake3", false)!;
+    file.lend!({ module, memory, base: 0, name: KERNEL_COPY_SUMMED });
+    const bytes = new Uint8Array(memory.buffer);
+    for (let n = 0; n < 3; n++) {
+      const make = (): void => void bytes.fill(n + 1, 0, 64);
+      file.writeMade!(
+        { at: 0, length: 64, arguments: [0, 0, 0], make },
+        64 * n,
+      );
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    file.finishWrites!();
+    assertEquals(
+      Deno.readFileSync(path),
+      Uint8Array.from({ length: 192 }, (_, i) => 1 + Math.floor(i / 64)),
+    );
+  });
+  await withFile(true, async (file) => {
+    const { made, fill } = lending(file);
+    fill(new Uint8Array(1000).fill(7));
+    await started(file);
+    file.writeMade!(made(0, 64), 2 ** 52);
+    file.writeMade!(made(0, 64), 128);
+    assertThrows(() => file.finishWrites!(), IoError, "Cannot write");
+    file.writeMade!(made(0, 64), 256);
+    file.finishWrites!();
+    const found = new Uint8Array(64);
+    assertEquals(file.read(found, 256), 64);
+    assertEquals(found, new Uint8Array(64).fill(7));
+    for (const bad of [-1, 0.5, NaN, 2 ** 53]) {
+      assertThrows(() => file.writeMade!(made(0, 64), bad), RangeError);
+    }
+    file.close();
+    assertThrows(() => file.writeMade!(made(0, 64), 0), ClosedError);
+  });
+});
+
 Deno.test("denoFs() without a writer has no writeLater()", () =>
   withFile(false, (file) => {
     assert(file.writeLater === undefined);
     assert(file.finishWrites === undefined);
+    assert(file.lend === undefined);
+    assert(file.writeMade === undefined);
   }));

@@ -248,7 +248,8 @@ Deno.test("allocateMany() gives numbers that nobody uses, ascending, and grows a
     }
     const before = space.clone(), mayGrow = draw.chance(0.5);
     const count = draw.int(300);
-    const pages = [...space.allocateMany(count, mayGrow)];
+    space.hasRoom = mayGrow;
+    const pages = [...space.allocateMany(count)];
     assertEquals(pages.length, count);
     assert(pages.every((page, i) => i === 0 || page > pages[i - 1]));
     for (const page of pages) {
@@ -265,6 +266,45 @@ Deno.test("allocateMany() gives numbers that nobody uses, ascending, and grows a
     }
   }
 });
+
+Deno.test("allocateNext() gives numbers that nobody uses, in runs of eight where there are some", () => {
+  const draw = random("next");
+  for (let run = 0; run < amount(50); run++) {
+    const space = new Space();
+    space.reset(draw.int(3000));
+    space.hasRoom = draw.chance(0.8);
+    const share = draw.real();
+    for (let page = 1; page <= space.pageCount; page++) {
+      if (draw.chance(share)) space.release(page);
+    }
+    for (let step = 0; step < 20; step++) {
+      const before = space.clone(), count = 1 + draw.int(100);
+      const pages = [...space.allocateNext(count)];
+      assertEquals(new Set(pages).size, count);
+      for (const page of pages) {
+        assert(page >= 1 && page <= space.pageCount && space.isUsed(page));
+        assert(page > before.pageCount || !before.isUsed(page));
+      }
+      // Runs at the seam, at the end of what was wanted, and of what was left.
+      if (space.pageCount === before.pageCount && eights(before) >= 2 * count) {
+        assertLessOrEqual(runsOf(pages), count / 8 + 3);
+      }
+      for (const page of pages) if (draw.chance(0.3)) space.release(page);
+      if (draw.chance(0.1)) space.trim();
+    }
+  }
+});
+
+/** Free pages in runs of eight at least. */
+function eights(space: Space): number {
+  let all = 0;
+  for (let page = 1, run = 0; page <= space.pageCount + 1; page++) {
+    const isFree = page <= space.pageCount && !space.isUsed(page);
+    if (!isFree && run >= 8) all += run;
+    run = isFree ? run + 1 : 0;
+  }
+  return all;
+}
 
 /** Runs of ascending page numbers. */
 function runsOf(pages: readonly number[]): number {

@@ -31,7 +31,7 @@ const WAITING = -1, FAILED = -2;
 /** Instead of a position: nobody wants what is in the slot. */
 const NOWHERE = -1;
 /** Blocks that readers are told of together: a line of memory that moves costs as much. */
-const TOLD_MAX = 8;
+const TOLD_MAX = 16;
 /** Longest block, in bytes. */
 const BLOCK_BYTES_MAX = 1 << 16;
 /** Looks at a slot before the asking thread yields its processor. */

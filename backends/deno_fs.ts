@@ -53,9 +53,10 @@ export interface DenoFsOptions {
    */
   readonly readers?: number;
   /**
-   * Whether a thread writes pages while the next ones are put together. It is a worker,
-   * started when pages are to be written for the first time, and stopped when the store
-   * is closed.
+   * Whether a thread writes pages while the next ones are put together, and those of a
+   * store that does not fit into its cache while later commits go on: the store's memory
+   * is shared with it. It is a worker, started when pages are to be written for the first
+   * time, and stopped when the store is closed.
    *
    * @default {false}
    */

@@ -139,11 +139,22 @@ export const bar1: readonly BarPart[] = [
   (context) => againstPlain(context, 14, 0.7),
 ];
 
+/** From one checkpoint to the next there are so many: the last one is shared out to them. */
+const CHECKPOINT_COMMITS = 75;
+
+/** The largest cache: still less than there is at 2^24 keys. */
+const CACHE_GIB = 3;
+
 /** Pages and time of commits at one size. */
 async function atSize(context: BarContext, capacity: number) {
   const work = writes(context, capacity);
-  // What does not fit into the cache is read beside the commit.
-  const options = { scheme: SCHEME, readers: 4, writer: true } as const;
+  // What does not fit into the cache is read, and written, beside the commits.
+  const options = {
+    scheme: SCHEME,
+    readers: 4,
+    writer: true,
+    cacheBytes: CACHE_GIB * 2 ** 30,
+  } as const;
   const isLast = capacity !== large(context);
   const store = await openLoaded(context, capacity, work, options, isLast);
   fillCache(store, work);
@@ -151,7 +162,7 @@ async function atSize(context: BarContext, capacity: number) {
   await commitAll(store, take(iterations, BLOCK));
   await store.settle();
   const before = store.db.metrics();
-  const commits = 8 * BLOCK;
+  const commits = CHECKPOINT_COMMITS;
   context.log(`bar 2: ${commits} commits at 2^${capacity}`);
   const batches = take(iterations, commits);
   let time = await commitAll(store, batches);
@@ -183,7 +194,7 @@ async function atMany(context: BarContext): Promise<Result[]> {
   const small = await atSize(context, large(context));
   const big = await atSize(context, most);
   const common = { bar: 2, atLeast: false } as const;
-  const note = `1 GiB cache; ${big.time.toFixed(0)} ms a commit, ${
+  const note = `${CACHE_GIB} GiB cache; ${big.time.toFixed(0)} ms a commit, ${
     small.time.toFixed(0)
   } at 2^${large(context)}`;
   return [

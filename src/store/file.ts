@@ -20,8 +20,8 @@ export class StoreFile {
   readonly #file: StorageFile;
   readonly #counters: Counters;
   readonly #faults: ReadonlySet<Fault>;
-  /** Whether pieces may be on their way, and what failed since they have been. */
-  #isWriting = false;
+  /** Whether pieces may be on their way that are made, and why they could not be written. */
+  #isMaking = false;
   #isLent = false;
   #failed: unknown;
   /** The file is at least so long. */
@@ -69,6 +69,7 @@ export class StoreFile {
 
   /** Writes all of `bytes` at `position`. */
   write(bytes: Uint8Array, position: number): void {
+    this.#finishMade();
     let done = 0;
     while (done < bytes.length) {
       this.#counters.fileWrites++;
@@ -84,7 +85,6 @@ export class StoreFile {
     const file = this.#file;
     if (file.writeLater === undefined) return this.write(bytes, position);
     this.#counters.fileWrites++;
-    this.#isWriting = true;
     this.#call("write", position, () => file.writeLater?.(bytes, position));
   }
 
@@ -104,25 +104,42 @@ export class StoreFile {
     return this.#isLent;
   }
 
-  /** Begins to write bytes that are put together first; see `StorageFile`. */
+  /**
+   * Begins to write bytes that are put together first; see `StorageFile`. That they cannot
+   * be is told by {@linkcode finishWrites}.
+   */
   writeMade(bytes: MadeBytes, position: number): void {
     this.#counters.fileWrites++;
-    this.#isWriting = true;
+    this.#isMaking = true;
     const write = (): void => this.#file.writeMade?.(bytes, position);
-    this.#call("write", position, write);
+    try {
+      this.#call("write", position, write);
+    } catch (error) {
+      this.#failed ??= error;
+    }
+  }
+
+  /** Returns when everything is written. */
+  finishWrites(): void {
+    this.#finishMade();
+    const failed = this.#failed;
+    this.#failed = undefined;
+    if (failed !== undefined) throw failed;
+    this.#call("write", undefined, () => this.#file.finishWrites?.());
   }
 
   /**
-   * Returns when everything is written. Any other call may have found out that something
-   * could not be: what it threw is thrown again.
+   * Finishes pieces that are made before a call that would finish them as well: whoever
+   * makes it, perhaps only to read, has nothing to do with what became of them. That is
+   * told by {@linkcode finishWrites}.
    */
-  finishWrites(): void {
+  #finishMade(): void {
+    if (!this.#isMaking) return;
+    this.#isMaking = false;
     try {
       this.#call("write", undefined, () => this.#file.finishWrites?.());
-      if (this.#failed !== undefined) throw this.#failed;
-    } finally {
-      this.#isWriting = false;
-      this.#failed = undefined;
+    } catch (error) {
+      this.#failed ??= error;
     }
   }
 
@@ -146,6 +163,7 @@ export class StoreFile {
   }
 
   size(): number {
+    this.#finishMade();
     return this.#sizeMin = this.#call(
       "size",
       undefined,
@@ -159,12 +177,14 @@ export class StoreFile {
   }
 
   truncate(size: number): void {
+    this.#finishMade();
     this.#sizeMin = Math.min(this.#sizeMin, size);
     this.#call("truncate", size, () => this.#file.truncate(size));
   }
 
   /** Makes what was written durable. */
   flush(): void | Promise<void> {
+    this.#finishMade();
     return this.#flush(() => this.#file.flush());
   }
 
@@ -196,9 +216,7 @@ export class StoreFile {
     try {
       return call();
     } catch (error) {
-      const own = this.#own(operation, position, error);
-      if (this.#isWriting) this.#failed = own;
-      throw own;
+      throw this.#own(operation, position, error);
     }
   }
 

@@ -12,6 +12,7 @@ import {
 import { denoFs } from "../../backends/deno_fs.ts";
 import { IoError, StorageFullError } from "../../backends/errors.ts";
 import { MemoryDisk } from "../../backends/memory.ts";
+import { simulated } from "../../backends/simulated.ts";
 import {
   memoryBackend,
   open,
@@ -158,9 +159,29 @@ Deno.test("page numbers that were taken for pages to come are free after a check
   assertLess(sizes[11], 1.1 * sizes[5], `page file: ${sizes}`);
 });
 
+Deno.test("a power loss while pages are on their way leaves what was committed", async () => {
+  const backend = simulated({ seed: random("power").u32() });
+  let made = 0;
+  const helper = helped(backend, () => made++);
+  const { db, keys, draw } = await outgrown(helper, "power");
+  for (let round = 0; round < amount(12); round++) {
+    await commit(db, someOf(keys, draw));
+    if (round % 4 === 2) await db.checkpoint();
+    if (round % 2 === 0) continue;
+    await using left = await open(backend.image(draw.u32()).open(), OPTIONS);
+    assertEquals(left.root, db.root, `round ${round}`);
+    await left.check();
+  }
+  assertGreater(made, amount(12));
+  await db.close();
+});
+
 /** A helped backend whose page file can fail to write. */
 function failing(disk: MemoryDisk) {
-  const plan: { error: (() => Error) | undefined } = { error: undefined };
+  const plan: { error: (() => Error) | undefined; isAtOnce: boolean } = {
+    error: undefined,
+    isAtOnce: false,
+  };
   const inner = wrapped(memoryBackend(disk), (file) => ({
     write: (bytes, position) => {
       // Pages lie behind the headers; the log is shorter than that.
@@ -170,7 +191,10 @@ function failing(disk: MemoryDisk) {
       return file.write(bytes, position);
     },
   }));
-  return { backend: helped(inner), plan };
+  const told = (): void => {
+    if (plan.error !== undefined && plan.isAtOnce) throw plan.error();
+  };
+  return { backend: helped(inner, told), plan };
 }
 
 Deno.test("a disk that is full for a while loses nothing that was to be written ahead", async () => {
@@ -181,6 +205,7 @@ Deno.test("a disk that is full for a while loses nothing that was to be written 
   let failures = 0;
   for (let round = 0; round < amount(10); round++) {
     plan.error = round % 3 === 1 ? full : undefined;
+    plan.isAtOnce = draw.chance(0.5);
     const values = new Map(someOf(keys, draw, 300));
     try {
       await commit(db, [...values]);

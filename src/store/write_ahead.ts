@@ -13,7 +13,7 @@ import type { Version } from "./versions.ts";
 
 /** Share of the cache that stays unwritten: what changes again soon is written once. */
 const UNWRITTEN_SHARE = 1 / 16;
-/** Page numbers that are taken together: looking for them means looking at all. */
+/** Page numbers that are taken together, so that runs of free pages are used whole. */
 const NUMBERS_MAX = 1 << 16;
 /** The same as a share of the cache. */
 const NUMBERS_SHARE = 1 / 8;

@@ -10,6 +10,7 @@ import type { Scheme } from "@stemma/verify";
 import {
   type BatchHasher,
   type Checksums,
+  COPY_SUM,
   COPY_WORDS,
   EIP8297_KEY_BYTES_MAX,
   OP_EIP8297_BRANCH,
@@ -75,7 +76,8 @@ class JsHasher implements BatchHasher, Checksums {
     for (let i = first; i < first + COPY_WORDS * count; i += COPY_WORDS) {
       const [from, to, low, high] = words.subarray(i, i + COPY_WORDS);
       this.copy(to, from, length);
-      this.checksum(to, length, low, high, words.subarray(i + 4, i + 6));
+      const sum = words.subarray(i + COPY_SUM, i + COPY_SUM + 2);
+      this.checksum(to, length, low, high, sum);
     }
   }
 

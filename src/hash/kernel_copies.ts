@@ -3,7 +3,7 @@
 // Copies within the pool. Copying a page that has left the CPU's caches is waiting; the
 // lines of several pages come from memory together.
 
-import { COPY_WORDS } from "./ops.ts";
+import { COPY_SUM, COPY_WORDS } from "./ops.ts";
 import {
   brIf,
   type Call,
@@ -103,7 +103,7 @@ export function defineCopies(module: ModuleWriter, checksum: Call): void {
             // Each copy is in the CPU's cache now.
             loop([
               checksum(word(1), get(length), i32.const(0), word(2), word(3)),
-              i64.store(get(at), i64.load(base, SUM_AT), 16),
+              i64.store(get(at), i64.load(base, SUM_AT), 4 * COPY_SUM),
               bump(at, stride),
               brIf(0, i32.gtU(get(stop), get(at))),
             ]),

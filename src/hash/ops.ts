@@ -144,6 +144,8 @@ export type PageEditor = (group: number) => void;
 
 /** Words of an entry of a list for `copySummed`. */
 export const COPY_WORDS = 6;
+/** The word in it where the checksum is put; the seed is before it. */
+export const COPY_SUM = 4;
 
 /** XXH64 checksums of what goes to storage, and copies in the pool. */
 export interface Checksums {

@@ -25,7 +25,7 @@ export class WriteAhead {
   readonly #pool: PagePool;
   readonly #space: Space;
   /** What committed versions made, the oldest first. */
-  #ends: MadeEnds[] = [];
+  #ends: MadeEnds = [];
   /** Numbers taken for pages to come, from the next on. */
   #numbers: Uint32Array = NONE;
   #next = 0;
@@ -66,7 +66,7 @@ export class WriteAhead {
 
   /** A version has been committed. */
   published({ ends }: Version): void {
-    if (ends.length > 0) this.#ends.push(ends);
+    this.#ends = this.#ends.length === 0 ? ends : [...this.#ends, ...ends];
   }
 
   /** All pages are about to be written: gives back numbers that nothing got. */
@@ -89,6 +89,7 @@ export class WriteAhead {
       return;
     }
     const many = pool.unwritten - pool.frameCount * UNWRITTEN_SHARE;
-    if (many > 0) this.#ends.splice(0, writer.writeLater(this.#ends, many));
+    if (many <= 0) return;
+    this.#ends = this.#ends.slice(writer.writeLater(this.#ends, many));
   }
 }

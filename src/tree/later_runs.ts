@@ -5,7 +5,7 @@
 // own. What becomes of a frame meanwhile is of no matter where nothing refers to its
 // page any more.
 
-import { COPY_WORDS } from "../hash/ops.ts";
+import { COPY_SUM, COPY_WORDS } from "../hash/ops.ts";
 import { KERNEL_BYTES } from "../hash/kernel_layout.ts";
 import type { Pages } from "./pages.ts";
 import type { PageIo } from "./pool.ts";
@@ -83,7 +83,7 @@ export class LaterRuns {
 
   /** Index of the word where the checksum of the k-th page of the list is, once written. */
   sumAt(k: number): number {
-    return this.#entry(k) + 4;
+    return this.#entry(k) + COPY_SUM;
   }
 
   #entry(k: number): number {

@@ -44,8 +44,8 @@ export interface Moved {
 }
 
 /**
- * Pages at the ends of paths that one version made: for each its frame, how often that had
- * been taken by then, and its number.
+ * Pages at the ends of paths: for each its frame, how often that had been taken when the
+ * page was made, and its number.
  */
 export type MadeEnds = readonly number[];
 
@@ -128,28 +128,23 @@ export class PageWriter {
    * Begins to write pages at the ends of paths: those of versions that are committed, and
    * so will not change them, as far as they are still there. Others are settled.
    *
-   * @param all Lists of them; pages of the first ones are written first.
-   * @param wanted Pages; the list that has been begun with so many is used up.
-   * @returns How many lists.
+   * @param wanted How many of them; fewer, where the list has no room for so many.
+   * @returns How much of `ends` has been seen to.
    */
-  writeLater(all: readonly MadeEnds[], wanted: number): number {
+  writeLater(ends: MadeEnds, wanted: number): number {
     const later = this.#later!, pool = this.#frames, begun: number[] = [];
     const most = Math.min(wanted, later.pagesMax);
-    let count = 0, used = 0;
+    let k = 0;
     later.start();
-    for (; used < all.length && count < most; used++) {
-      const ends = all[used];
-      for (let k = 0; k < ends.length && count < later.pagesMax; k += 3) {
-        const frame = ends[k], uses = ends[k + 1], page = ends[k + 2];
-        if (!this.#isMadeEnd(frame, uses, page)) continue;
-        later.push(page, pool.offset(frame));
-        begun.push(frame, uses, page);
-        count++;
-      }
+    for (; k < ends.length && begun.length < 3 * most; k += 3) {
+      const frame = ends[k], uses = ends[k + 1], page = ends[k + 2];
+      if (!this.#isMadeEnd(frame, uses, page)) continue;
+      later.push(page, pool.offset(frame));
+      begun.push(frame, uses, page);
     }
-    this.#onTheirWay = begun;
     later.end();
-    return used;
+    this.#onTheirWay = begun;
+    return k;
   }
 
   /**

@@ -3,7 +3,7 @@
 // Pages on their way into the page file: copied side by side, with their checksums if
 // these are not known yet, and those that follow each other go by one call.
 
-import { COPY_WORDS } from "../hash/ops.ts";
+import { COPY_SUM, COPY_WORDS } from "../hash/ops.ts";
 import type { Pages } from "./pages.ts";
 import type { PageIo } from "./pool.ts";
 
@@ -84,7 +84,7 @@ export class RunWriter {
     if (count === 0) return;
     this.#io.copySummed(this.#list, count);
     for (let k = 0; k < count; k++) {
-      const i = (this.#list >>> 2) + COPY_WORDS * k + 4;
+      const i = (this.#list >>> 2) + COPY_WORDS * k + COPY_SUM;
       const reference = this.#references[k];
       u32[reference + 1] = u32[i];
       u32[reference + 2] = u32[i + 1];

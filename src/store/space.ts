@@ -8,6 +8,7 @@
 
 import { StorageFullError } from "../../backends/errors.ts";
 import { CorruptError } from "../errors.ts";
+import { grown } from "../tree/words.ts";
 import { type ByteReader, ByteWriter } from "./bytes.ts";
 
 /** Most pages of a page file: references are 32 bits. */
@@ -334,12 +335,8 @@ export class Space {
   }
 
   #reserve(pages: number): void {
-    let words = this.#bits.length;
-    while (words * 32 <= pages) words *= 2;
-    if (words === this.#bits.length) return;
-    const longer = new Uint32Array(words);
-    longer.set(this.#bits);
-    this.#bits = longer;
+    const words = (pages >>> 5) + 1;
+    if (words > this.#bits.length) this.#bits = grown(this.#bits, words);
   }
 }
 

@@ -11,6 +11,7 @@
 // needs them, or are free. Snapshots, sessions and the two header slots pin.
 
 import type { TreeRoot } from "../tree/edit.ts";
+import type { MadeEnds } from "../tree/made_ends.ts";
 
 /** Words that a list begins with, the most that is kept of one, and of how many. */
 const LIST_WORDS_MIN = 256, SPARE_WORDS_MAX = 1 << 20, SPARES_MAX = 4;
@@ -132,8 +133,8 @@ export class Version {
   readonly replaced: PageRuns;
   /** Pages made by this version that it dropped again. */
   readonly unused: PageRuns;
-  /** Its pages at ends of paths that may be written ahead; see `MadeEnds`. */
-  readonly ends: number[] = [];
+  /** Its pages at ends of paths that may be written ahead, if there are any. */
+  ends: MadeEnds | undefined;
   /** Pages that only this version and older pinned ones need. */
   readonly retained: PageRuns;
   /** Sequence of the commit; that of the parent until then. */

@@ -6,7 +6,7 @@
 // They get numbers that follow each other when they are made, and go to the file beside
 // later commits, the oldest first, so that the disk always has something to do.
 
-import type { MadeEnds } from "../tree/page_writer.ts";
+import { MadeEnds } from "../tree/made_ends.ts";
 import type { PagePool } from "../tree/pool.ts";
 import type { Space } from "./space.ts";
 import type { Version } from "./versions.ts";
@@ -25,7 +25,9 @@ export class WriteAhead {
   readonly #pool: PagePool;
   readonly #space: Space;
   /** What committed versions made, the oldest first. */
-  #ends: MadeEnds = [];
+  readonly #ends: MadeEnds = new MadeEnds();
+  /** An empty queue with memory, for the next version. */
+  #spare: MadeEnds | undefined;
   /** Numbers taken for pages to come, from the next on. */
   #numbers: Uint32Array = NONE;
   #next = 0;
@@ -53,7 +55,8 @@ export class WriteAhead {
     if (!this.#isWanted) return 0;
     if (this.#next === this.#numbers.length) this.#take();
     const page = this.#numbers[this.#next++];
-    version.ends.push(...this.#pool.placeOf(f), page);
+    const [frame, uses] = this.#pool.placeOf(f);
+    (version.ends ??= this.#takeSpare()).push(frame, uses, page);
     return page;
   }
 
@@ -64,9 +67,20 @@ export class WriteAhead {
     this.#next = 0;
   }
 
+  #takeSpare(): MadeEnds {
+    const spare = this.#spare ?? new MadeEnds();
+    this.#spare = undefined;
+    return spare;
+  }
+
   /** A version has been committed. */
-  published({ ends }: Version): void {
-    this.#ends = this.#ends.length === 0 ? ends : [...this.#ends, ...ends];
+  published(version: Version): void {
+    const { ends } = version;
+    if (ends === undefined) return;
+    version.ends = undefined;
+    this.#ends.append(ends);
+    ends.clear();
+    this.#spare = ends;
   }
 
   /** All pages are about to be written: gives back numbers that nothing got. */
@@ -77,12 +91,12 @@ export class WriteAhead {
     }
     this.#numbers = NONE;
     this.#next = 0;
-    this.#ends = [];
+    this.#ends.clear();
   }
 
   /** Has pages written, if too many are not. */
   run(): void {
-    if (this.#ends.length === 0) return;
+    if (this.#ends.count === 0) return;
     const pool = this.#pool, { writer } = pool;
     if (!writer.settle()) {
       this.#space.hasRoom = false;
@@ -90,6 +104,6 @@ export class WriteAhead {
     }
     const many = pool.unwritten - pool.frameCount * UNWRITTEN_SHARE;
     if (many <= 0) return;
-    this.#ends = this.#ends.slice(writer.writeLater(this.#ends, many));
+    this.#ends.drop(writer.writeLater(this.#ends, many));
   }
 }

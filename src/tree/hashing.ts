@@ -37,6 +37,7 @@ import {
 } from "./layout.ts";
 import type { Pages } from "./pages.ts";
 import type { PagePool } from "./pool.ts";
+import { grown } from "./words.ts";
 
 /** Levels that a tree can have: 255-byte keys, and one for stems. */
 const LEVELS = 2048 + 1;
@@ -62,9 +63,7 @@ class Words {
 
   room(words: number): void {
     if (this.length + words <= this.data.length) return;
-    const longer = new Uint32Array(2 * this.data.length);
-    longer.set(this.data);
-    this.data = longer;
+    this.data = grown(this.data);
   }
 }
 
@@ -224,9 +223,7 @@ export class HashingPass {
     }
     if (!isLeft) return right;
     if (this.#stackTop + 3 > this.#stack.length) {
-      const longer = new Uint32Array(2 * this.#stack.length);
-      longer.set(this.#stack);
-      this.#stack = longer;
+      this.#stack = grown(this.#stack);
     }
     const stack = this.#stack, top = this.#stackTop;
     stack[top] = f;

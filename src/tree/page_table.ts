@@ -6,6 +6,7 @@
 // memory follows the frames, not the file.
 
 import { U32Table } from "./u32_table.ts";
+import { grown } from "./words.ts";
 
 /** Numbers in the list at most, for each frame. */
 const NUMBERS_PER_FRAME = 32;
@@ -32,7 +33,9 @@ export class PageTable {
 
   /** Gives a page that has no frame its frame. */
   set(page: number, frame: number): void {
-    if (page >= this.#list.length && page < this.#listMax) this.#grow(page);
+    if (page >= this.#list.length && page < this.#listMax) {
+      this.#list = grown(this.#list, page + 1, this.#listMax);
+    }
     if (page < this.#list.length) this.#list[page] = frame + 1;
     else this.#others.set(page, frame);
   }
@@ -43,12 +46,5 @@ export class PageTable {
     const frame = this.#list[page] - 1;
     this.#list[page] = 0;
     return frame;
-  }
-
-  #grow(page: number): void {
-    const enough = Math.max(page + 1, 2 * this.#list.length);
-    const longer = new Uint32Array(Math.min(enough, this.#listMax));
-    longer.set(this.#list);
-    this.#list = longer;
   }
 }

@@ -12,6 +12,7 @@ import type { Counters } from "../metrics.ts";
 import { KeptChecksums } from "./kept_checksums.ts";
 import type { Frames } from "./frames.ts";
 import type { LaterRuns } from "./later_runs.ts";
+import { MadeEnds } from "./made_ends.ts";
 import type { Pages } from "./pages.ts";
 import type { PageIo } from "./pool.ts";
 import type { RunWriter } from "./run_writer.ts";
@@ -43,12 +44,6 @@ export interface Moved {
   readonly isMet: Uint8Array;
 }
 
-/**
- * Pages at the ends of paths: for each its frame, how often that had been taken when the
- * page was made, and its number.
- */
-export type MadeEnds = readonly number[];
-
 /** Seals and writes the unwritten pages of a pool. */
 export class PageWriter {
   readonly #frames: Frames;
@@ -57,14 +52,14 @@ export class PageWriter {
   readonly #runs: RunWriter;
   readonly #counters: Counters;
   /** Checksums of written pages that a parent may not know yet. */
-  readonly #checksums: KeptChecksums = new KeptChecksums();
+  readonly #checksums: KeptChecksums;
   /** Child records of a page that is looked at, and of one that is sealed meanwhile. */
   readonly #below: Uint32Array;
   readonly #belowSealed: Uint32Array;
   #holds = 0;
   readonly #later: LaterRuns | undefined;
   /** Pages on their way, in the order of the list. */
-  #onTheirWay: MadeEnds = [];
+  readonly #onTheirWay: MadeEnds = new MadeEnds();
   readonly #sum: Uint32Array = new Uint32Array(2);
 
   constructor(
@@ -77,6 +72,7 @@ export class PageWriter {
   ) {
     this.#later = later;
     this.#frames = frames;
+    this.#checksums = new KeptChecksums(frames.count);
     this.#pages = pages;
     this.#io = io;
     this.#runs = runs;
@@ -132,18 +128,17 @@ export class PageWriter {
    * @returns How much of `ends` has been seen to.
    */
   writeLater(ends: MadeEnds, wanted: number): number {
-    const later = this.#later!, pool = this.#frames, begun: number[] = [];
-    const most = Math.min(wanted, later.pagesMax);
+    const later = this.#later!, pool = this.#frames, begun = this.#onTheirWay;
+    const most = Math.min(wanted, later.pagesMax), { count } = ends;
     let k = 0;
     later.start();
-    for (; k < ends.length && begun.length < 3 * most; k += 3) {
-      const frame = ends[k], uses = ends[k + 1], page = ends[k + 2];
-      if (!this.#isMadeEnd(frame, uses, page)) continue;
+    for (; k < count && begun.count < most; k++) {
+      if (!this.#isMadeEnd(ends, k)) continue;
+      const frame = ends.frame(k), page = ends.page(k);
       later.push(page, pool.offset(frame));
-      begun.push(frame, uses, page);
+      begun.push(frame, ends.uses(k), page);
     }
     later.end();
-    this.#onTheirWay = begun;
     return k;
   }
 
@@ -153,31 +148,32 @@ export class PageWriter {
    * @returns Whether there was room: else they stay unwritten.
    */
   settle(): boolean {
-    const ends = this.#onTheirWay;
-    if (ends.length === 0) return true;
-    this.#onTheirWay = [];
+    const ends = this.#onTheirWay, { count } = ends;
+    if (count === 0) return true;
     try {
       this.#io.finishWrites();
     } catch (error) {
+      ends.clear();
       if (error instanceof StorageFullError) return false;
       throw error;
     }
     const { u32 } = this.#pages, later = this.#later!;
-    for (let k = 0; k < ends.length; k += 3) {
-      const frame = ends[k], page = ends[k + 2];
-      if (!this.#isMadeEnd(frame, ends[k + 1], page)) continue;
-      const i = later.sumAt(k / 3);
-      this.#checksums.set(page, u32[i], u32[i + 1]);
-      this.#frames.setWritten(frame);
+    for (let k = 0; k < count; k++) {
+      if (!this.#isMadeEnd(ends, k)) continue;
+      const i = later.sumAt(k);
+      this.#checksums.set(ends.page(k), u32[i], u32[i + 1]);
+      this.#frames.setWritten(ends.frame(k));
     }
-    this.#counters.pageWrites += ends.length / 3;
+    ends.clear();
+    this.#counters.pageWrites += count;
     return true;
   }
 
-  /** Whether a frame still holds the unwritten page that was made there. */
-  #isMadeEnd(frame: number, uses: number, page: number): boolean {
-    const pool = this.#frames;
-    return pool.page(frame) === page && pool.uses(frame) === uses &&
+  /** Whether the k-th page's frame still holds it, unwritten. */
+  #isMadeEnd(ends: MadeEnds, k: number): boolean {
+    const pool = this.#frames, frame = ends.frame(k);
+    return pool.page(frame) === ends.page(k) &&
+      pool.uses(frame) === ends.uses(k) &&
       pool.isUnwritten(frame) && !pool.isInner(frame);
   }
 

@@ -20,6 +20,7 @@ import {
 } from "./layout.ts";
 import type { Pages } from "./pages.ts";
 import type { PagePool } from "./pool.ts";
+import { grown } from "./words.ts";
 
 /** The anchor's only node: the entry for the root page. */
 export const ANCHOR_ENTRY = 0;
@@ -152,8 +153,8 @@ export class EditPath {
     }
     const next = level + 1;
     if (next === this.frames.length) {
-      this.frames = doubled(this.frames);
-      this.entries = doubled(this.entries);
+      this.frames = grown(this.frames);
+      this.entries = grown(this.entries);
     }
     this.frames[next] = f;
     this.entries[next] = n;
@@ -236,10 +237,4 @@ export class EditPath {
     if (parent !== NONE) this.markDirty(level, parent);
     else if (level > 0) this.markDirty(level - 1, this.entries[level]);
   }
-}
-
-function doubled(list: Uint32Array): Uint32Array {
-  const longer = new Uint32Array(2 * list.length);
-  longer.set(list);
-  return longer;
 }

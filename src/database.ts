@@ -26,7 +26,7 @@ import { PAGE_BYTES_MAX } from "./tree/layout.ts";
 import type { Range } from "./tree_reader.ts";
 import { versionOf } from "./view.ts";
 
-const CACHE_BYTES_MAX = 3 * 2 ** 30;
+const CACHE_BYTES_MAX = 3.75 * 2 ** 30;
 
 /** How many commits a flush may wait for. */
 export type Durability = "commit" | "relaxed" | {
@@ -65,8 +65,8 @@ export interface OpenOptions {
    */
   readonly segmentBytes?: number;
   /**
-   * Bytes of memory for pages: 4 MiB is the smallest useful amount, 3 GiB
-   * the largest. Any store gets what two longest paths need, 2.6 MB with pages of
+   * Bytes of memory for pages: 4 MiB is the smallest useful amount, 3.75
+   * GiB the largest. Any store gets what two longest paths need, 2.6 MB with pages of
    * 4 KiB and keys of 32 bytes.
    *
    * @default {268435456}

@@ -143,7 +143,7 @@ export const bar1: readonly BarPart[] = [
 const CHECKPOINT_COMMITS = 75;
 
 /** The largest cache: still less than there is at 2^24 keys. */
-const CACHE_GIB = 3;
+const CACHE_GIB = 3.75;
 
 /** Pages and time of commits at one size. */
 async function atSize(context: BarContext, capacity: number) {

@@ -6,8 +6,11 @@ import { memoryBackend, open } from "../../mod.ts";
 import { random } from "../_amount.ts";
 import { PAGES_MAX, Space } from "../../src/store/space.ts";
 
+/** The largest cache. */
+const CACHE_BYTES = 3.75 * 2 ** 30;
+
 Deno.test("open() refuses a cache that the pool cannot address", async () => {
-  for (const cacheBytes of [3 * 2 ** 30 + 1, 2 ** 32, Infinity, -1, NaN]) {
+  for (const cacheBytes of [CACHE_BYTES + 1, 2 ** 32, Infinity, -1, NaN]) {
     await assertRejects(
       () => open(memoryBackend(), { cacheBytes }),
       RangeError,
@@ -17,7 +20,7 @@ Deno.test("open() refuses a cache that the pool cannot address", async () => {
 
 Deno.test("open() takes the largest cache", async () => {
   for (const hasher of ["wasm", "js"] as const) {
-    const cacheBytes = 3 * 2 ** 30, key = new Uint8Array(32);
+    const cacheBytes = CACHE_BYTES, key = new Uint8Array(32);
     await using db = await open(memoryBackend(), { cacheBytes, hasher });
     using session = db.begin();
     session.set(key, key);

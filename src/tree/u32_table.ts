@@ -1,7 +1,7 @@
 // This module is browser compatible.
 //
 // Open-addressing hash tables from non-zero u32 keys to numbers, on typed
-// arrays: page number to checksum, or, beyond a list, to frame. Pages that are made
+// arrays: page number to frame or to checksum, beyond a list. Pages that are made
 // together have numbers that follow each other and are used together, so
 // sixteen neighbours share a place: a walk in key order finds most of them in
 // cache lines that it has just had. Backward-shift deletion, so there are no

@@ -167,6 +167,24 @@ export function fillCache({ db }: StemmaSubject, work: Workload): void {
   }
 }
 
+/**
+ * Reads the files of a state once: those of a store in use are in the system's memory,
+ * and what nobody has touched for a while may not be.
+ */
+export async function touchFiles(
+  context: BarContext,
+  work: Workload,
+  capacity: number,
+  scheme: SchemeName,
+): Promise<void> {
+  const folder = templateOf(context, work, capacity, scheme);
+  const piece = new Uint8Array(1 << 20);
+  for await (const { name } of Deno.readDir(folder)) {
+    using file = await Deno.open(`${folder}/${name}`);
+    while (await file.read(piece) !== null);
+  }
+}
+
 /** The next batches of a workload. */
 export function take(
   iterations: Iterator<Batch, never>,

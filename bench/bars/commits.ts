@@ -15,6 +15,7 @@ import {
   load,
   openLoaded,
   take,
+  touchFiles,
   warm,
   WRITES,
   writes,
@@ -158,6 +159,7 @@ async function atSize(context: BarContext, capacity: number) {
   const isLast = capacity !== large(context);
   const store = await openLoaded(context, capacity, work, options, isLast);
   fillCache(store, work);
+  if (isLast) await touchFiles(context, work, capacity, SCHEME);
   const iterations = work.iterations();
   await commitAll(store, take(iterations, BLOCK));
   await store.settle();

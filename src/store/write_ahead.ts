@@ -78,8 +78,7 @@ export class WriteAhead {
     const { ends } = version;
     if (ends === undefined) return;
     version.ends = undefined;
-    this.#ends.append(ends);
-    ends.clear();
+    this.#ends.takeAll(ends);
     this.#spare = ends;
   }
 

@@ -44,12 +44,13 @@ export class MadeEnds {
     this.#end = end + ENTRY_WORDS;
   }
 
-  /** Puts all that is in another queue behind what is in this one. */
-  append(other: MadeEnds): void {
+  /** Takes all that is in another queue, which is empty then, behind what is in this one. */
+  takeAll(other: MadeEnds): void {
     const words = other.#words.subarray(other.#from, other.#end);
     this.#reserve(words.length);
     this.#words.set(words, this.#end);
     this.#end += words.length;
+    other.clear();
   }
 
   /** Takes out the first `count`. */
